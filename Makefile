@@ -1,0 +1,36 @@
+# make demo, make test: each target first sets up what it needs in .venv, and is fast when nothing changed.
+PYTHON ?= python3.11
+SYSTEM ?= video
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup demo test serve bench lint
+.DEFAULT_GOAL := demo
+
+setup: $(READY)
+
+# torch first and exactly pinned: a range resolved without it brings gigabytes of CUDA.
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,databases,dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/sixfold demo $(SYSTEM)
+
+test: $(READY)
+	@.ci/servers
+	@$(BIN)/python -m pytest
+
+serve: $(READY)
+	@$(BIN)/sixfold serve $(SYSTEM) --clock data
+
+bench: $(READY)
+	@for file in benchmarks/*.py; do $(BIN)/python $$file --quick || exit 1; done
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
