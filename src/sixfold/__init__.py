@@ -1,0 +1,78 @@
+"""Sixfold runs machine-learning system designs: six sections in one Python file."""
+
+from sixfold.design.aggregates import count, last, mean, rate, since_last, sum
+from sixfold.design.columns import Categories, Category, Flag, Number, Text, Time
+from sixfold.design.data import Data
+from sixfold.design.deployment import AtMost, Deployment, Explore, Retrain
+from sixfold.design.entities import Entity
+from sixfold.design.evaluation import ByColumn, ByTime, Evaluation
+from sixfold.design.framing import Framing, Label
+from sixfold.design.groups import Derived, Events, Features, Table
+from sixfold.design.models import (
+    Binary,
+    Cross,
+    Experts,
+    ItemNeighbours,
+    Mlp,
+    Models,
+    Network,
+    Regression,
+    Rule,
+    Training,
+    Trees,
+    TwoTower,
+    WatchTime,
+)
+from sixfold.design.requirements import Requirements
+from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
+from sixfold.design.system import System
+
+__all__ = [
+    "AtMost",
+    "Binary",
+    "ByColumn",
+    "ByTime",
+    "Categories",
+    "Category",
+    "Cross",
+    "Csv",
+    "Data",
+    "Database",
+    "Deployment",
+    "Derived",
+    "Entity",
+    "Evaluation",
+    "Events",
+    "Experts",
+    "Explore",
+    "Features",
+    "Flag",
+    "Framing",
+    "ItemNeighbours",
+    "JsonLines",
+    "Label",
+    "Mlp",
+    "Models",
+    "Network",
+    "Number",
+    "Parquet",
+    "Query",
+    "Regression",
+    "Requirements",
+    "Retrain",
+    "Rule",
+    "System",
+    "Table",
+    "Text",
+    "Time",
+    "Training",
+    "Trees",
+    "TwoTower",
+    "WatchTime",
+    "count",
+    "last",
+    "mean",
+    "rate",
+    "since_last",
+    "sum",
+]

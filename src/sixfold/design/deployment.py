@@ -1,0 +1,79 @@
+"""Section 6: how an answer is made, and how releases follow each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sixfold.design.columns import Column
+from sixfold.design.where import caller
+from sixfold.errors import InvalidField
+
+__all__ = ["AtMost", "Deployment", "Explore", "Rerank", "Retrain", "Top"]
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The n items that a model orders first: a source of candidates."""
+
+    model: Any
+    n: int
+    at: str = field(default_factory=caller, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n, int) or self.n < 1:
+            raise InvalidField(where=self.at, part="top", field="n", rule="1 or more", value=self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """Re-ranking: at most n items of one value of a column in the answer."""
+
+    n: int
+    column: Column
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n, int) or self.n < 1:
+            raise InvalidField(where=self.at, part="AtMost", field="n", rule="1 or more", value=self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Explore:
+    """Re-ranking: with this probability a position is given to a candidate drawn at random; propensities are logged."""
+
+    share: float
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise InvalidField(
+                where=self.at, part="Explore", field="share", rule="at least 0 and below 1", value=self.share
+            )
+
+
+Rerank = AtMost | Explore
+
+
+@dataclass(frozen=True, slots=True)
+class Retrain:
+    """How often the system is run again; kept in the release for whatever schedules runs."""
+
+    every: str
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """The slots of an answer, in the order in which they run; each may be absent but `predict` and `value`."""
+
+    candidates: Sequence[Top] = ()
+    """Sources of candidates; none: every available item, or those that the request names."""
+    filters: Sequence[str] = ()
+    """An item stays while each of these is true; null counts as false."""
+    predict: Any
+    """The model whose heads score what is left."""
+    value: str
+    """What orders the answer: an expression over the model's heads and any column."""
+    rerank: Sequence[Rerank] = ()
+    retrain: Retrain | None = None
+    at: str = field(default_factory=caller, repr=False, compare=False)

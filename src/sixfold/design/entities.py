@@ -1,0 +1,40 @@
+"""Entities: what features are kept for; and the keys by which sources name them."""
+
+from dataclasses import dataclass, field
+
+from sixfold.design.where import caller
+from sixfold.errors import InvalidField
+
+__all__ = ["Entity", "Key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The columns of a source that hold an entity's key. Several columns make one key; a list is many keys a row."""
+
+    entity: "Entity"
+    raw: tuple[str, ...]
+    is_list: bool = False
+    split: str | None = None
+    at: str = field(default_factory=caller, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Something that has a key: a viewer, a video, an author, a tag."""
+
+    name: str
+    at: str = field(default_factory=caller, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or self.name == "now":
+            rule = "a plain name (letters, digits, _), other than 'now'"
+            raise InvalidField(where=self.at, part="Entity", field="name", rule=rule, value=self.name)
+
+    def key(self, *raw: str) -> Key:
+        """One key a row, from these raw columns (none: the column named as the entity)."""
+        return Key(self, raw or (self.name,))
+
+    def keys(self, raw: str | None = None, *, split: str | None = None) -> Key:
+        """Many keys a row, from a list column, or from text cut at `split`."""
+        return Key(self, (raw or self.name,), is_list=True, split=split)

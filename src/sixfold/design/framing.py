@@ -1,0 +1,48 @@
+"""Section 2: what is predicted for whom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sixfold.design.columns import Column
+from sixfold.design.entities import Entity
+from sixfold.design.groups import Events
+from sixfold.design.where import caller
+from sixfold.errors import InvalidField
+
+__all__ = ["Framing", "Label"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What happened after the example: a flag or a number that a model learns to predict."""
+
+    name: str
+    value: str
+    """An expression over the example's row and the tables its keys reach."""
+    within: str | None = field(default=None, kw_only=True)
+    """How long after the example the value counts; until then the label is null. None: known with its row."""
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            rule = "a plain name (letters, digits, _)"
+            raise InvalidField(where=self.at, part="Label", field="name", rule=rule, value=self.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Framing:
+    """Each row of the `examples` stream asks: what will the query do with this item?"""
+
+    query: Entity
+    """Who or what is asked about."""
+    item: Entity | None = None
+    """What is picked for the query; None: one answer per row."""
+    examples: Events
+    where: str | None = None
+    """Which rows of the stream are ranking examples; None: all."""
+    context: Sequence[Column] = ()
+    """Columns of the examples that a request brings; every other column of theirs is an outcome."""
+    available: str | None = None
+    """Which items could be an answer at a time; an expression over the item's tables and `now`."""
+    labels: Sequence[Label]
+    at: str = field(default_factory=caller, repr=False, compare=False)

@@ -1,0 +1,142 @@
+"""Section 3, the parts: event streams, tables, features. On each of them, attribute access is a column."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sixfold.design.aggregates import AggregateSpec
+from sixfold.design.columns import Column, Time, Type
+from sixfold.design.entities import Entity, Key
+from sixfold.design.sources import Source, as_sources
+from sixfold.design.where import caller
+from sixfold.errors import InvalidField, UnknownColumn
+
+__all__ = ["Derived", "Events", "Features", "Group", "Table"]
+
+
+class Group:
+    """Something with a name and columns. Only the design's own code reads what starts with an underscore."""
+
+    _columns: dict[str, Any]
+    _keys: tuple[Key, ...] = ()
+
+    def __init__(self, name: str, columns: dict[str, Any], kinds: tuple[type, ...], rule: str) -> None:
+        self._name, self._columns, self._at = name, columns, caller()
+        part = type(self).__name__
+        if not isinstance(name, str) or not name.isidentifier():
+            rule = "a plain name (letters, digits, _)"
+            raise InvalidField(where=self._at, part=part, field="name", rule=rule, value=name)
+        for column, value in columns.items():
+            if not isinstance(value, kinds):
+                raise InvalidField(where=self._at, part=f"{part} {name}", field=column, rule=rule, value=value)
+
+    def __getattr__(self, name: str) -> Column:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        known = [*self._columns, *(key.entity.name for key in self._keys), *self._own()]
+        if name not in known:
+            raise UnknownColumn(where=caller(), group=self._name, column=name, known=known)
+        return Column(self._name, name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._name!r})"
+
+    def _own(self) -> tuple[str, ...]:
+        return ()
+
+
+class Events(Group):
+    """A stream of events: what happened, to whom, when."""
+
+    def __init__(
+        self,
+        name: str,
+        source: Source | list[Source],
+        *keys: Key,
+        time: Time,
+        known: str | None = None,
+        keep: str | None = None,
+        id: str | Sequence[str] | None = None,
+        **columns: Type,
+    ) -> None:
+        """
+        Args:
+            source: Where rows come from; several in a list; an empty list means over HTTP only.
+            keys: The entities that an event is about, as `viewer.key("user_id")`.
+            time: When it happened.
+            known: From when the row's values were known, an expression; its own time where null. Default: its time.
+            keep: How long events are kept, such as `90d`; a longer window is an error.
+            id: The raw column(s) that identify an event; default its keys and its time.
+        """
+        super().__init__(name, columns, (Type,), "a column type such as Number() or Category()")
+        self._keys = _checked_keys(self, keys)
+        self._source = as_sources(source, where=self._at, part=f"Events {name}")
+        if not isinstance(time, Time):
+            raise InvalidField(where=self._at, part=f"Events {name}", field="time", rule="a Time(…)", value=time)
+        self._time, self._known, self._keep = time, known, keep
+        self._id: tuple[str, ...] | None = (id,) if isinstance(id, str) else None if id is None else tuple(id)
+
+    def _own(self) -> tuple[str, ...]:
+        return ("time",)
+
+
+class Table(Group):
+    """A table: one row a key, or several versions of it, each valid from a time on."""
+
+    def __init__(
+        self,
+        name: str,
+        source: Source | list[Source],
+        *keys: Key,
+        valid_from: str | None = None,
+        **columns: Type | Key,
+    ) -> None:
+        """
+        Args:
+            keys: The entity that a row is about; two keys make the table a relation.
+            valid_from: The column from which on a row counts. Without it, rows of files count always, and rows posted
+                over HTTP from their arrival.
+        """
+        super().__init__(name, columns, (Type, Key), "a column type such as Number(), or entity.key(…)")
+        self._keys = _checked_keys(self, keys)
+        self._source = as_sources(source, where=self._at, part=f"Table {name}")
+        if valid_from is not None and not isinstance(columns.get(valid_from), Time):
+            rule = "the name of one of its Time columns"
+            raise InvalidField(where=self._at, part=f"Table {name}", field="valid_from", rule=rule, value=valid_from)
+        self._valid_from = valid_from
+
+
+class Features(Group):
+    """Aggregates of a stream's events, kept for an entity or for a tuple of entities."""
+
+    def __init__(
+        self, name: str, entity: Entity | tuple[Entity, ...], stream: Events, **aggregates: AggregateSpec
+    ) -> None:
+        super().__init__(name, aggregates, (AggregateSpec,), "an aggregate such as count() or rate(…)")
+        self._entities = entity if isinstance(entity, tuple) else (entity,)
+        part = f"Features {name}"
+        if not all(isinstance(one, Entity) for one in self._entities):
+            rule = "an Entity or a tuple of them"
+            raise InvalidField(where=self._at, part=part, field="entity", rule=rule, value=entity)
+        if not isinstance(stream, Events):
+            raise InvalidField(where=self._at, part=part, field="stream", rule="an Events", value=stream)
+        self._stream = stream
+
+
+class Derived(Group):
+    """Values computed when they are read: expressions over `now`, tables, features and what the request brings."""
+
+    def __init__(self, name: str, **columns: str | Type) -> None:
+        super().__init__(name, columns, (str, Type), "an expression, or a column type around one")
+
+
+def _checked_keys(group: Group, keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    part, names = f"{type(group).__name__} {group._name}", [key.entity.name for key in keys if isinstance(key, Key)]
+    if len(names) != len(keys) or not keys:
+        rule = "entity.key(…) for one entity or more"
+        raise InvalidField(where=group._at, part=part, field="keys", rule=rule, value=keys)
+    if len(set(names)) != len(names):
+        raise InvalidField(where=group._at, part=part, field="keys", rule="of different entities", value=names)
+    if taken := [name for name in group._columns if name in names]:
+        rule = "named otherwise than the keys' entities"
+        raise InvalidField(where=group._at, part=part, field="columns", rule=rule, value=taken[0])
+    return keys

@@ -1,0 +1,195 @@
+"""Section 4: models, their bodies and heads, and how they are trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sixfold.design.columns import Column
+from sixfold.design.deployment import Top
+from sixfold.design.entities import Entity
+from sixfold.design.framing import Label
+from sixfold.design.groups import Group
+from sixfold.design.where import caller
+from sixfold.errors import InvalidField
+
+__all__ = [
+    "Binary",
+    "Body",
+    "Cross",
+    "Experts",
+    "Head",
+    "Input",
+    "ItemNeighbours",
+    "Mlp",
+    "Model",
+    "Models",
+    "Network",
+    "Regression",
+    "Rule",
+    "Training",
+    "Trees",
+    "TwoTower",
+    "WatchTime",
+]
+
+Input = Column | Group | Entity
+"""A column, a group (all its columns, times excepted), or an entity (its key)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """How a neural model is trained."""
+
+    epochs: int = 2
+    """At most; training stops once validation has not improved for `patience` epochs."""
+    batch_size: int = 1024
+    learning_rate: float = 2e-3
+    """At its highest: it rises over the first 50 batches and falls to 0 at the end."""
+    weight_decay: float = 1e-5
+    patience: int = 2
+    at: str = field(default_factory=caller, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "patience"):
+            if not getattr(self, name) > 0:
+                raise InvalidField(
+                    where=self.at, part="Training", field=name, rule="above 0", value=getattr(self, name)
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Cross:
+    """Crosses of all inputs with each other, layer upon layer (DCN-V2: Wang et al., WWW 2021)."""
+
+    layers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """Shared experts, mixed for each head by a gate of its own (MMoE: Ma et al., KDD 2018)."""
+
+    n: int = 4
+    width: int = 64
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Mlp:
+    """Fully connected layers of these widths."""
+
+    widths: tuple[int, ...]
+
+    def __init__(self, *widths: int) -> None:
+        object.__setattr__(self, "widths", widths)
+
+
+Body = Cross | Experts | Mlp
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """The probability that a flag is true; log loss."""
+
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A number; absolute error, so the prediction is its median."""
+
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTime:
+    """Seconds watched of something that lasts `duration` seconds: the median, learned on a logarithmic scale."""
+
+    label: Label
+    duration: Column = field(kw_only=True)
+
+
+Head = Binary | Regression | WatchTime
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Something with a name that scores examples or orders items."""
+
+    name: str
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def top(self, n: int) -> Top:
+        """The n items that it orders first, as a source of candidates."""
+        return Top(self, n)
+
+
+@dataclass(frozen=True, slots=True)
+class TwoTower(Model):
+    """A query tower and an item tower whose inner product orders the items (Yi et al., RecSys 2019)."""
+
+    query: Sequence[Input] = field(kw_only=True)
+    item: Sequence[Input] = field(kw_only=True)
+    positives: Label = field(kw_only=True)
+    """Rows of the examples' stream where this label is true are what the query liked; all rows count."""
+    size: int = field(default=64, kw_only=True)
+    """Width of both towers' output."""
+    training: Training = field(
+        default_factory=lambda: Training(epochs=2, batch_size=1024, learning_rate=0.01), kw_only=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Network(Model):
+    """A neural network: inputs, stacked bodies, one head a label."""
+
+    inputs: Sequence[Input] = field(kw_only=True)
+    heads: Sequence[Head] = field(kw_only=True)
+    body: Body | Sequence[Body] = field(default=Mlp(128, 64), kw_only=True)
+    size: int = field(default=16, kw_only=True)
+    """Width of the embedding of a category, of fewer values a smaller one."""
+    min_count: int = field(default=10, kw_only=True)
+    """A category seen less often in the training part shares the unknown's embedding."""
+    training: Training = field(
+        default_factory=lambda: Training(epochs=2, batch_size=2048, learning_rate=0.002), kw_only=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trees(Model):
+    """Gradient-boosted trees (LightGBM: Ke et al., NeurIPS 2017), one ensemble a head; a list counts as its length."""
+
+    inputs: Sequence[Input] = field(kw_only=True)
+    heads: Sequence[Head] = field(kw_only=True)
+    rounds: int = field(default=500, kw_only=True)
+    leaves: int = field(default=31, kw_only=True)
+    learning_rate: float = field(default=0.05, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemNeighbours(Model):
+    """Items liked by the same queries, by cosine (Sarwar et al., WWW 2001)."""
+
+    positives: Label = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Model):
+    """Items ordered by an expression, largest first."""
+
+    expression: str
+
+
+class Models:
+    """The models of a design; `Deployment` ships those that it names, the others are baselines."""
+
+    def __init__(self, *models: Model) -> None:
+        self.at, self.models = caller(), models
+        for model in models:
+            if not isinstance(model, Model):
+                rule = "models such as TwoTower(…), Network(…), Trees(…), Rule(…)"
+                raise InvalidField(where=self.at, part="Models", field="models", rule=rule, value=model)
+        names = [model.name for model in models]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InvalidField(where=self.at, part="Models", field="models", rule="named differently", value=twice[0])
+
+    def __iter__(self) -> Any:
+        return iter(self.models)

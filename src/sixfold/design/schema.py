@@ -1,0 +1,168 @@
+"""The design once it is resolved: every name full, every type known. All other folders read this and not the sections.
+
+Names of values ("canonical names") are what examples, requests and features share:
+an entity's name (`video`) is its key, `group.column` is a column of a stream, a table, a group of features.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sixfold.design.expressions import Expression
+from sixfold.design.kinds import Kind
+from sixfold.design.sources import Source
+
+__all__ = [
+    "Aggregate",
+    "DerivedGroup",
+    "FeatureGroup",
+    "Field",
+    "Join",
+    "KeyField",
+    "LabelSpec",
+    "RowPlan",
+    "Stream",
+    "TableSchema",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyField:
+    """The key of one entity in a source."""
+
+    entity: str
+    raw: tuple[str, ...]
+    """Raw columns; several make one key (see `data.keys` for how they are joined)."""
+    is_list: bool = False
+    split: str | None = None
+    name: str = ""
+    """The column's name in the group: the entity's name, but for a table's further keys (`author=author.key(…)`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One declared column of a source."""
+
+    name: str
+    raw: str
+    kind: Kind
+    unit: str | None = None
+    """Of the raw numbers, a key of `units.SECONDS`: numbers become seconds, times microseconds."""
+    split: str | None = None
+    values: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of events. A row has its keys under their entities' names, `time`, `known`, and its fields."""
+
+    name: str
+    sources: tuple[Source, ...]
+    keys: tuple[KeyField, ...]
+    time: Field
+    known: Expression | None
+    """Over `time` and the stream's own columns; in microseconds; null means the event's time."""
+    identity: tuple[str, ...] | None
+    """Raw columns that identify an event; None: its keys and its time."""
+    keep_us: int | None
+    fields: tuple[Field, ...]
+    at: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """A table: `keys` (one: rows of an entity; two: a relation), further keys and fields."""
+
+    name: str
+    sources: tuple[Source, ...]
+    keys: tuple[KeyField, ...]
+    links: tuple[KeyField, ...]
+    """Further keys, such as a video's author: columns whose values are keys of other entities."""
+    valid_from: str | None
+    """The name of a time field."""
+    fields: tuple[Field, ...]
+    at: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A table looked up by keys: `on[i]` is the canonical name of the value that holds the table's key i."""
+
+    table: str
+    on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """What a row (an event, an example, a request) reaches: lookups in order, and where each entity's key is found."""
+
+    base: tuple[str, ...]
+    """Entities whose keys the row itself has."""
+    joins: tuple[Join, ...]
+    """Lookups, each using what stands before it; all versions as of the row's time."""
+    keys: Mapping[str, str]
+    """Entity to canonical name: `{"video": "video", "author": "videos.author", "tag": "videos.tags"}`."""
+
+    def joins_for(self, names: frozenset[str]) -> tuple[Join, ...]:
+        """The lookups that these canonical names need, in order."""
+        needed: set[str] = {name.split(".")[0] for name in names}
+        for join in reversed(self.joins):
+            if join.table in needed:
+                needed |= {on.split(".")[0] for on in join.on}
+        return tuple(join for join in self.joins if join.table in needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One feature of a group."""
+
+    name: str
+    function: str
+    """One of count, sum, mean, rate, last, since_last."""
+    expression: Expression | None
+    """Over the event's row: its entities, `stream.column`, and `table.column` as of the event's known time."""
+    where: Expression | None
+    window_us: int | None
+    hop_us: int | None
+    n: int | None
+    prior: tuple[float, float] | None
+    kind: Kind
+    """Of the feature's value."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureGroup:
+    """Features of one stream for one entity or several; its columns are `name.aggregate`."""
+
+    name: str
+    entities: tuple[str, ...]
+    stream: str
+    aggregates: tuple[Aggregate, ...]
+    event: RowPlan
+    """How an event of the stream reaches the entities' keys and the tables that the expressions read."""
+    at: str = field(compare=False)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Canonical names that an event's row must provide."""
+        read = [e.names for a in self.aggregates for e in (a.expression, a.where) if e is not None]
+        return frozenset().union(*read, {self.event.keys[entity] for entity in self.entities})
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedGroup:
+    """Values computed when a row is read."""
+
+    name: str
+    columns: tuple[tuple[str, Expression, Kind], ...]
+    """Name, expression over any canonical name and `now`, kind (text: the value is turned into text)."""
+    at: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpec:
+    """A label: a flag or a number, null until `within` has passed since the example."""
+
+    name: str
+    value: Expression
+    within_us: int | None
+    at: str = field(compare=False)

@@ -1,0 +1,291 @@
+"""A design as a whole: six sections, checked against each other when it is built."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from sixfold.design import resolve
+from sixfold.design.columns import Column
+from sixfold.design.data import Data
+from sixfold.design.deployment import AtMost, Deployment
+from sixfold.design.entities import Entity
+from sixfold.design.evaluation import ByColumn, Evaluation
+from sixfold.design.expressions import Expression, Name, Scope, parse
+from sixfold.design.framing import Framing, Label
+from sixfold.design.groups import Derived, Events, Features, Group, Table
+from sixfold.design.kinds import NUMBER, TIME, Kind
+from sixfold.design.metrics import Gate, Metric, check, parse_gate, parse_metric
+from sixfold.design.models import Input, Model, Models, Network, Rule, Trees, TwoTower
+from sixfold.design.paths import plan, reach
+from sixfold.design.requirements import Requirements
+from sixfold.design.schema import LabelSpec
+from sixfold.design.units import duration_us
+from sixfold.design.where import caller
+from sixfold.errors import InvalidField, OutcomeAsInput, UnknownColumn
+
+__all__ = ["System"]
+
+
+class System:
+    """What the sections say, resolved: every name full, every type known (see `design.schema`).
+
+    Raises:
+        DesignError: whatever can be found wrong without data, with the file and line of the part that is wrong.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        requirements: Requirements,
+        framing: Framing,
+        data: Data,
+        models: Models,
+        evaluation: Evaluation,
+        deployment: Deployment,
+    ) -> None:
+        self.name, self.at = name, caller()
+        self._check_sections(requirements, framing, data, models, evaluation, deployment)
+        self.requirements, self.evaluation, self.deployment = requirements, evaluation, deployment
+        self.timezone = data.timezone
+        self._resolve_data(data)
+        self._resolve_row(framing, data)
+        self._resolve_framing(framing)
+        self._resolve_models(models)
+        self._resolve_evaluation(evaluation)
+        self._resolve_deployment(deployment)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the definitions of streams, tables and features: equal exactly where their values are."""
+        parts = (self.timezone, self.streams, self.tables, self.features, self.derived)
+        return hashlib.sha256(json.dumps(_plain(parts), sort_keys=True).encode()).hexdigest()[:16]
+
+    def inputs(self, inputs: Iterable[Input], *, where: str, part: str) -> tuple[str, ...]:
+        """Canonical names of a model's inputs; a group means its columns, times excepted.
+
+        Raises:
+            OutcomeAsInput: one of them is a column of the examples that no request brings.
+            UnknownColumn: one of them is not reached from the query, the item and the context.
+        """
+        names: list[str] = []
+        for one in inputs:
+            if isinstance(one, Group):
+                names += resolve.columns_of(one)
+            elif isinstance(one, Entity):
+                names.append(self._canonical(self.row.keys.get(one.name, one.name)))
+            elif isinstance(one, Column):
+                names.append(self._canonical(str(one)))
+            else:
+                raise InvalidField(where=where, part=part, field="inputs", rule="columns, groups, entities", value=one)
+        for name in names:
+            if name not in self.kinds:
+                self._refuse(name, where=where, part=part)
+        return tuple(dict.fromkeys(names))
+
+    def depends(self, name: str) -> frozenset[str]:
+        """What a value depends on: entities and context columns of the row (`{"viewer"}`, `{"viewer", "video"}`)."""
+        if name in self.row.base or name in self.context:
+            return frozenset([name])
+        group, _, column = name.partition(".")
+        if group in self.features:
+            reads = [self.row.keys[entity] for entity in self.features[group].entities]
+        elif group in self.derived:
+            reads = [n for c, e, _ in self.derived[group].columns if c == column for n in e.names if n != "now"]
+        else:
+            reads = [on for join in self.row.joins if join.table == group for on in join.on]
+        return frozenset().union(*(self.depends(read) for read in reads))
+
+    def _check_sections(self, *sections: object) -> None:
+        kinds = (Requirements, Framing, Data, Models, Evaluation, Deployment)
+        for section, kind in zip(sections, kinds):
+            if not isinstance(section, kind):
+                rule = f"a {kind.__name__}(…)"
+                raise InvalidField(where=self.at, part="System", field=kind.__name__.lower(), rule=rule, value=section)
+
+    def _resolve_data(self, data: Data) -> None:
+        groups = data.groups
+        self.streams = {g._name: resolve.stream(g) for g in groups if isinstance(g, Events)}
+        self.tables = {g._name: resolve.table(g) for g in groups if isinstance(g, Table)}
+        for g in groups:
+            if isinstance(g, Features) and g._stream._name not in self.streams:
+                rule = "an event stream that Data names too"
+                raise InvalidField(
+                    where=g._at, part=f"Features {g._name}", field="stream", rule=rule, value=g._stream._name
+                )
+        self.features = {
+            g._name: resolve.feature_group(g, self.streams, self.tables) for g in groups if isinstance(g, Features)
+        }
+
+    def _resolve_row(self, framing: Framing, data: Data) -> None:
+        """What an example and a request reach: the query, the item, the context; tables; features; derived values."""
+        if framing.examples._name not in self.streams:
+            rule = "an event stream that Data names too"
+            value = framing.examples._name
+            raise InvalidField(where=framing.at, part="Framing", field="examples", rule=rule, value=value)
+        self.examples = self.streams[framing.examples._name]
+        own = {key.entity for key in self.examples.keys}
+        self.query, self.item = framing.query.name, framing.item.name if framing.item else None
+        for field, entity in (("query", self.query), ("item", self.item)):
+            if entity is not None and entity not in own:
+                rule = f"an entity whose key the examples have ({', '.join(sorted(own))})"
+                raise InvalidField(where=framing.at, part="Framing", field=field, rule=rule, value=entity)
+        self._spellings = {f"{self.examples.name}.{entity}": entity for entity in own}
+        for column in framing.context:
+            if not isinstance(column, Column) or column.group != self.examples.name:
+                rule = f"columns of {self.examples.name}"
+                raise InvalidField(where=framing.at, part="Framing", field="context", rule=rule, value=str(column))
+        self.context = tuple(self._canonical(str(column)) for column in framing.context)
+        base = [self.query, *([self.item] if self.item else []), *(c for c in self.context if c in own)]
+        self.row = plan(base, self.tables)
+        stream = resolve.stream_kinds(self.examples)
+        self.kinds: dict[str, Kind] = {
+            **resolve.row_kinds(self.row, self.tables),
+            **{name: stream[name] for name in self.context if name in stream},
+        }
+        for group in self.features.values():
+            if all(entity in self.row.keys for entity in group.entities):
+                for entity in group.entities:
+                    reach(self.row, entity, where=group.at, part=f"Features {group.name}")
+                self.kinds |= resolve.feature_kinds([group])
+        written = [g for g in data.groups if isinstance(g, Derived)]
+        derived = resolve.derived_groups(written, self.kinds, self._spellings_known())
+        self.derived = {group.name: group for group in derived}
+
+    def _resolve_framing(self, framing: Framing) -> None:
+        stream = resolve.stream_kinds(self.examples)
+        keys = {key.entity: Kind("text", key.is_list, key.entity) for key in self.examples.keys}
+        kinds = {**self.kinds, **keys, **stream}
+        names = resolve.scope(kinds, own=self.examples.name, keys=self._spellings)
+        self.where = self._condition(framing.where, names, framing.at, "Framing.where")
+        self.available = self._condition(framing.available, self._scope(), framing.at, "Framing.available")
+        self.labels: dict[str, LabelSpec] = {}
+        for label in framing.labels:
+            value = parse(label.value, names, where=label.at, part=f"Label {label.name}")
+            if value.kind.is_list or value.kind.base not in ("flag", "number"):
+                rule = "a flag or a number"
+                raise InvalidField(
+                    where=label.at, part=f"Label {label.name}", field="value", rule=rule, value=label.value
+                )
+            part = f"Label {label.name}"
+            within = label.within and duration_us(label.within, where=label.at, part=part, field="within")
+            self.labels[label.name] = LabelSpec(label.name, value, within or None, label.at)
+        if not self.labels:
+            raise InvalidField(where=framing.at, part="Framing", field="labels", rule="one label or more", value=[])
+
+    def _resolve_models(self, models: Models) -> None:
+        self.models: dict[str, Model] = {model.name: model for model in models}
+        self.rules: dict[str, Expression] = {}
+        for model in self.models.values():
+            part = f"{type(model).__name__} {model.name}"
+            if isinstance(model, Network | Trees):
+                self.inputs(model.inputs, where=model.at, part=part)
+                for head in model.heads:
+                    self._known_label(head.label, model.at, part)
+            if isinstance(model, TwoTower):
+                self.inputs([*model.query, *model.item], where=model.at, part=part)
+            if isinstance(model, Rule):
+                rule = parse(model.expression, self._scope(), where=model.at, part=part)
+                if rule.kind.is_list or rule.kind.base not in ("number", "time", "flag"):
+                    raise InvalidField(
+                        where=model.at, part=part, field="expression", rule="a number", value=model.expression
+                    )
+                self.rules[model.name] = rule
+            elif (positives := getattr(model, "positives", None)) is not None:
+                self._known_label(positives, model.at, part)
+
+    def _resolve_evaluation(self, evaluation: Evaluation) -> None:
+        at, names = evaluation.at, self._scope()
+        self.slices: dict[str, Expression] = {}
+        for name, text in evaluation.slices.items():
+            condition = self._condition(text, names, at, f"Evaluation.slices[{name!r}]")
+            if condition is not None:
+                self.slices[name] = condition
+        if isinstance(evaluation.split, ByColumn) and str(evaluation.split.column) not in resolve.stream_kinds(
+            self.examples
+        ):
+            rule = f"a column of {self.examples.name}"
+            value = str(evaluation.split.column)
+            raise InvalidField(where=evaluation.split.at, part="ByColumn", field="column", rule=rule, value=value)
+        duration_us(evaluation.ask_every, where=at, part="Evaluation", field="ask_every")
+        self.metrics: tuple[Metric, ...] = tuple(
+            parse_metric(text, where=at, part="Evaluation.metrics") for text in evaluation.metrics
+        )
+        self.gates: tuple[Gate, ...] = tuple(
+            parse_gate(text, where=at, part="Evaluation.gates") for text in evaluation.gates
+        )
+        sides = [side for gate in self.gates for side in (gate.left, gate.right) if side is not None]
+        for metric in (*self.metrics, *sides):
+            check(metric, models=self.models, labels=self.labels, slices=self.slices, where=at, part="Evaluation")
+
+    def _resolve_deployment(self, deployment: Deployment) -> None:
+        at, part = deployment.at, "Deployment"
+        for top in deployment.candidates:
+            self._known_model(getattr(top, "model", None), at, "candidates")
+        self._known_model(deployment.predict, at, "predict")
+        if not isinstance(deployment.predict, Network | Trees):
+            raise InvalidField(
+                where=at, part=part, field="predict", rule="a Network or Trees", value=deployment.predict.name
+            )
+        names = self._scope()
+        filters = [self._condition(text, names, at, "Deployment.filters") for text in deployment.filters]
+        self.filters = tuple(condition for condition in filters if condition is not None)
+        heads = {head.label.name: Name(head.label.name, NUMBER) for head in deployment.predict.heads}
+        self.value = parse(deployment.value, {**names, **heads}, where=at, part="Deployment.value")
+        if self.value.kind != NUMBER:
+            raise InvalidField(where=at, part=part, field="value", rule="a number", value=deployment.value)
+        for step in deployment.rerank:
+            if isinstance(step, AtMost):
+                self.inputs([step.column], where=step.at, part="AtMost")
+
+    def _scope(self) -> Scope:
+        return resolve.scope({**self.kinds, "now": TIME}, keys=self._spellings_known())
+
+    def _spellings_known(self) -> dict[str, str]:
+        return {full: entity for full, entity in self._spellings.items() if entity in self.kinds}
+
+    def _canonical(self, name: str) -> str:
+        return self._spellings.get(name, name)
+
+    def _condition(self, text: str | None, names: Scope, at: str, part: str) -> Expression | None:
+        if text is None:
+            return None
+        condition = parse(text, names, where=at, part=part)
+        if condition.kind.base != "flag" or condition.kind.is_list:
+            owner, _, field = part.partition(".")
+            raise InvalidField(where=at, part=owner, field=field, rule="a condition", value=text)
+        return condition
+
+    def _known_label(self, label: Label, at: str, part: str) -> None:
+        if not isinstance(label, Label) or label.name not in self.labels:
+            rule = f"one of the framing's labels ({', '.join(self.labels)})"
+            value = label.name if isinstance(label, Label) else label
+            raise InvalidField(where=at, part=part, field="label", rule=rule, value=value)
+
+    def _known_model(self, model: object, at: str, field: str) -> None:
+        if not isinstance(model, Model) or model.name not in self.models:
+            rule = f"a model that Models names ({', '.join(self.models)})"
+            value = model.name if isinstance(model, Model) else model
+            raise InvalidField(where=at, part="Deployment", field=field, rule=rule, value=value)
+
+    def _refuse(self, name: str, *, where: str, part: str) -> None:
+        group, _, column = name.partition(".")
+        if group == self.examples.name and name in resolve.stream_kinds(self.examples):
+            raise OutcomeAsInput(where=where, part=part, name=name, framing=self.at)
+        known = [full.partition(".")[2] or full for full in self.kinds if full.startswith(f"{group}.") or full == group]
+        raise UnknownColumn(where=where, group=group, column=column or name, known=known)
+
+
+def _plain(part: Any) -> Any:
+    """The part as JSON's types, without the lines where it was made."""
+    if isinstance(part, Expression):
+        return part.text
+    if is_dataclass(part) and not isinstance(part, type):
+        values = {f.name: _plain(getattr(part, f.name)) for f in fields(part) if f.name != "at"}
+        return {"type": type(part).__name__, **values}
+    if isinstance(part, Mapping):
+        return {str(name): _plain(value) for name, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_plain(value) for value in part]
+    return part
