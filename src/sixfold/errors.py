@@ -28,6 +28,7 @@ SixfoldError
 │   └── IngestedDamaged  the folder of ingested data cannot be read
 ├── ReleaseError         a release is damaged, missing, or does not fit
 │   ├── ExportDiffers    an exported model says something else than the trained one
+│   ├── ChampionDiffers  the release now serving reads what this design does not compute
 │   ├── ReleaseDamaged   a file of it is missing, changed or unreadable
 │   ├── ReleaseMissing   there is none of that name, or none at all
 │   └── ReleaseMismatch  it was made by definitions other than those in use
@@ -72,6 +73,7 @@ __all__ = [
     "QueryFailed",
     "ReleaseDamaged",
     "ReleaseError",
+    "ChampionDiffers",
     "WorldFailed",
     "ReleaseMismatch",
     "ReleaseMissing",
@@ -313,8 +315,8 @@ class OutcomeAsInput(DesignError):
 
 class InvalidMetric(DesignError):
     """
-    >>> print(InvalidMetric(where="feed.py:8", part="Evaluation", text="recall", rule="cut at k items, such as recall@20"))
-    feed.py:8: Evaluation: 'recall' must be cut at k items, such as recall@20
+    >>> print(InvalidMetric(where="feed.py:8", part="Gate", text="recall", rule="cut at k items, such as recall@20"))
+    feed.py:8: Gate: 'recall' must be cut at k items, such as recall@20
     """
 
     def __init__(self, *, where: str, part: str, text: object, rule: str) -> None:
@@ -324,8 +326,8 @@ class InvalidMetric(DesignError):
 
 class UnknownInMetric(DesignError):
     """
-    >>> print(UnknownInMetric(where="feed.py:8", part="Evaluation", text="auc(clik)", kind="label", name="clik", known=["click"]))
-    feed.py:8: Evaluation: 'auc(clik)' names no known label: 'clik'. Did you mean 'click'?
+    >>> print(UnknownInMetric(where="f.py:8", part="Gate", text="auc(clk)", kind="label", name="clk", known=["click"]))
+    f.py:8: Gate: 'auc(clk)' names no known label: 'clk'. Did you mean 'click'?
     """
 
     def __init__(self, *, where: str, part: str, text: str, kind: str, name: str, known: Iterable[str]) -> None:
@@ -369,6 +371,20 @@ class WorldFailed(DataError):
     def __init__(self, *, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path} could not generate sample data: {reason}")
+
+
+class ChampionDiffers(ReleaseError):
+    """
+    >>> print(ChampionDiffers(names=["taste.likes"]))
+    the release now serving reads taste.likes, which this design does not compute: a `champion.` gate cannot score it
+    """
+
+    def __init__(self, *, names: Iterable[str]) -> None:
+        self.names = list(names)
+        super().__init__(
+            f"the release now serving reads {', '.join(self.names)}, which this design does not compute: "
+            "a `champion.` gate cannot score it"
+        )
 
 
 class ReleaseDamaged(ReleaseError):
