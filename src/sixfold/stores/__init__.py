@@ -1,0 +1,21 @@
+"""Where state is kept: the event log and the online store, as protocols and on LMDB."""
+
+from sixfold.stores.group_commit import GroupCommit
+from sixfold.stores.lmdb_log import LmdbLog
+from sixfold.stores.lmdb_store import LmdbStore, was_torn
+from sixfold.stores.log import EventLog, NewEvent, Receipt, Record
+from sixfold.stores.online import MAX_KEY_BYTES, OnlineStore, Row
+
+__all__ = [
+    "EventLog",
+    "GroupCommit",
+    "LmdbLog",
+    "LmdbStore",
+    "MAX_KEY_BYTES",
+    "NewEvent",
+    "OnlineStore",
+    "Receipt",
+    "Record",
+    "Row",
+    "was_torn",
+]

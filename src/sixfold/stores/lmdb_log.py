@@ -1,0 +1,153 @@
+"""The event log in an LMDB environment of its own, synced at each append."""
+
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+from sixfold.stores._lmdb import Environment, Transaction
+from sixfold.stores.log import NewEvent, Receipt, Record, check_events
+
+__all__ = ["LmdbLog"]
+
+_HEAD = struct.Struct("<qqH")  # arrival, time, bytes of the stream's name; then name and payload
+_pack = struct.Struct(">Q").pack
+_ID_BYTES = 16
+_ZERO_TIME = 2**63  # shifts times before 1970 so that they sort before those after
+_DROP_BATCH = 50_000
+
+
+class LmdbLog:
+    """The `EventLog` of one machine; any number of processes may append and read.
+
+    Each append is one synced transaction, so join small ones with `GroupCommit`. Open it after forking, once per
+    process; threads share the object.
+
+    Args:
+        path: A folder of its own, made when missing.
+        map_bytes: Size to begin with; it doubles by itself.
+        readonly: Read beside the writers.
+
+    Raises:
+        StoreUnusable, StoreBusy: as their docstrings in `sixfold.errors` say.
+    """
+
+    def __init__(self, path: Path | str, *, map_bytes: int = 1 << 30, readonly: bool = False) -> None:
+        self._env = Environment(
+            Path(path), kind="sixfold log 1", map_bytes=map_bytes, readonly=readonly, synced=True, tables=2
+        )
+        self._events = self._env.table(b"events")
+        self._ids = self._env.table(b"ids")
+
+    def append(self, events: Sequence[NewEvent], *, arrival_us: int) -> list[Receipt]:
+        """See `EventLog.append`."""
+        check_events(events)
+        if not events:
+            return []
+        keys = _id_keys(events)
+        ordered = sorted(keys)
+        return self._env.write(lambda txn: self._append(txn, events, keys, ordered, arrival_us))
+
+    def read(self, after: int, limit: int) -> list[Record]:
+        """See `EventLog.read`."""
+
+        def body(txn: Transaction) -> list[tuple[bytes, bytes]]:
+            cursor = txn.cursor(self._events)
+            found = cursor.set_range(_pack(max(after + 1, 0)))
+            return list(islice(cursor.iternext(), max(limit, 0))) if found else []
+
+        return [_record(key, value) for key, value in self._env.read(body)]
+
+    def last(self) -> int:
+        """See `EventLog.last`."""
+        return self._env.read(self._last)[0]
+
+    def offset_as_of(self, arrival_us: int) -> int:
+        """See `EventLog.offset_as_of`; a search over the offsets, since arrival never decreases."""
+
+        def body(txn: Transaction) -> int:
+            low, high = -1, self._last(txn)[0]
+            while low < high:
+                middle = (low + high + 1) // 2
+                value = txn.get(_pack(middle), b"", self._events)
+                if _HEAD.unpack_from(value)[0] <= arrival_us:
+                    low = middle
+                else:
+                    high = middle - 1
+            return low
+
+        return self._env.read(body)
+
+    def drop_ids(self, before_us: int) -> int:
+        """See `EventLog.drop_ids`; in several transactions, so that appends need not wait long."""
+        limit, dropped = _pack(before_us + _ZERO_TIME), 0
+
+        def body(txn: Transaction) -> int:
+            cursor, count = txn.cursor(self._ids), 0
+            more = cursor.first()
+            while more and count < _DROP_BATCH and cursor.key() < limit:
+                more = cursor.delete()
+                count += 1
+            return count
+
+        while count := self._env.write(body):
+            dropped += count
+        return dropped
+
+    def close(self) -> None:
+        """See `EventLog.close`."""
+        self._env.close()
+
+    def _append(
+        self, txn: Transaction, events: Sequence[NewEvent], keys: list[bytes], ordered: list[bytes], arrival_us: int
+    ) -> list[Receipt]:
+        last, newest_us = self._last(txn)
+        arrival_us = max(arrival_us, newest_us)
+        ids = txn.cursor(self._ids)
+        seen = {key: _unpack(packed) for key, packed in ids.getmulti(ordered)}
+        rows: list[tuple[bytes, bytes]] = []
+        fresh: list[tuple[bytes, bytes]] = []
+        receipts: list[Receipt] = []
+        for event, key in zip(events, keys, strict=True):
+            if (first := seen.get(key)) is not None:
+                receipts.append(Receipt(first, True))
+                continue
+            seen[key] = last = last + 1
+            stream = event.stream.encode()
+            rows.append(
+                (packed := _pack(last), _HEAD.pack(arrival_us, event.time_us, len(stream)) + stream + event.payload)
+            )
+            fresh.append((key, packed))
+            receipts.append(Receipt(last, False))
+        if rows:
+            txn.cursor(self._events).putmulti(rows, append=True)
+            ids.putmulti(sorted(fresh))
+        return receipts
+
+    def _last(self, txn: Transaction) -> tuple[int, int]:
+        """The largest offset and its arrival; (-1, the earliest time there is) when empty."""
+        cursor = txn.cursor(self._events)
+        if not cursor.last():
+            return -1, -(2**63)
+        return _unpack(cursor.key()), int(_HEAD.unpack_from(cursor.value())[0])
+
+
+def _record(key: bytes, value: bytes) -> Record:
+    arrival_us, time_us, size = _HEAD.unpack_from(value)
+    start = _HEAD.size + size
+    return Record(_unpack(key), arrival_us, value[_HEAD.size : start].decode(), time_us, value[start:])
+
+
+def _id_keys(events: Sequence[NewEvent]) -> list[bytes]:
+    # The whole time comes first, not a bucket of it: events come roughly in its order, so an append touches few pages
+    # (with buckets of a second a synced append took twice as long), and old ids lie together to be dropped.
+    return [
+        _pack(event.time_us + _ZERO_TIME)
+        + blake2b(b"%b\0%b" % (event.stream.encode(), event.event_id), digest_size=_ID_BYTES).digest()
+        for event in events
+    ]
+
+
+def _unpack(packed: bytes) -> int:
+    return int.from_bytes(packed, "big")
