@@ -14,8 +14,10 @@ SixfoldError
 │   ├── OutcomeAsInput   a model reads what is known only afterwards
 │   ├── InvalidMetric    a metric or a gate is not written in the language, or lacks what it needs
 │   ├── UnknownInMetric  a metric or a gate names what does not exist
+│   ├── UnknownStep      a run has no step of that name
 │   └── NotADesign       a file makes no System, or more than one
 ├── DataError            the data breaks the design's promise
+│   ├── FileUnreadable   a file of events to send cannot be read
 │   ├── WorldFailed      sample data could not be generated
 │   ├── NoSuchFile       no file is where a source looks
 │   ├── MissingColumn    a source lacks a column that the design declares
@@ -23,6 +25,9 @@ SixfoldError
 │   ├── TimeWithoutUnit  a time is a number, and the design does not say in which unit
 │   ├── SourceUnreadable a file is damaged, or of another format
 │   ├── QueryFailed      a query over files cannot be run
+│   ├── ComputationFailed   DuckDB could not compute features
+│   ├── NoExamples       no row of the stream is an example
+│   ├── EmptyPart        the split leaves a part without examples
 │   ├── DatabaseFailed   a database is unreachable, or refuses what was asked of it
 │   ├── DriverMissing    a database's driver is not installed
 │   └── IngestedDamaged  the folder of ingested data cannot be read
@@ -33,6 +38,13 @@ SixfoldError
 │   ├── ReleaseMissing   there is none of that name, or none at all
 │   └── ReleaseMismatch  it was made by definitions other than those in use
 ├── ServingError         a request or a server cannot be answered as asked
+│   ├── InvalidRequest   a field of a request is not what it must be
+│   ├── UnknownInRequest a request names what does not exist
+│   ├── InvalidClock     a server's clock is neither `wall`, `data` nor a time
+│   ├── PortTaken        a server cannot listen where it was told to
+│   ├── OneProcess       a server was asked for more processes than it can be
+│   ├── NothingReleased  there is no release to serve
+│   └── NoSource         a design takes candidates from a model that serving cannot ask for them
 └── StoreError           an event log or an online store cannot do what was asked of it
     ├── StoreUnusable    its folder cannot be opened: path, permission, format, damage
     ├── StoreTorn        a power cut came while it had writes that were not on the disk
@@ -54,11 +66,13 @@ from typing import Any
 __all__ = [
     "AmbiguousEntity",
     "BadExpression",
+    "ComputationFailed",
     "DataError",
     "DatabaseFailed",
     "DerivedCycle",
     "DesignError",
     "DriverMissing",
+    "EmptyPart",
     "ExportDiffers",
     "IngestedDamaged",
     "InvalidEvent",
@@ -66,6 +80,7 @@ __all__ = [
     "InvalidKey",
     "InvalidMetric",
     "MissingColumn",
+    "NoExamples",
     "NoSuchFile",
     "NotADesign",
     "OffsetBehind",
@@ -73,10 +88,20 @@ __all__ = [
     "QueryFailed",
     "ReleaseDamaged",
     "ReleaseError",
+    "FileUnreadable",
+    "ServerUnreachable",
+    "UnknownStep",
     "ChampionDiffers",
     "WorldFailed",
     "ReleaseMismatch",
     "ReleaseMissing",
+    "InvalidRequest",
+    "UnknownInRequest",
+    "InvalidClock",
+    "PortTaken",
+    "OneProcess",
+    "NothingReleased",
+    "NoSource",
     "ServingError",
     "SixfoldError",
     "SourceUnreadable",
@@ -123,6 +148,92 @@ class ReleaseError(SixfoldError, RuntimeError):
 
 class ServingError(SixfoldError, ValueError):
     """A request or a server cannot be answered as asked."""
+
+
+class InvalidRequest(ServingError):
+    """
+    >>> print(InvalidRequest(field="k", rule="from 1 to 1000", got=0))
+    k must be from 1 to 1000, got 0
+    """
+
+    def __init__(self, *, field: str, rule: str, got: object) -> None:
+        self.field, self.rule, self.got = field, rule, got
+        shown = repr(got)
+        super().__init__(f"{field} must be {rule}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")
+
+
+class UnknownInRequest(ServingError):
+    """
+    >>> print(UnknownInRequest(kind="stream or table", name="playz", known=["plays"]))
+    no stream or table is named 'playz'. Did you mean 'plays'?
+    """
+
+    def __init__(self, *, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, list(known)
+        hint = closest(name, self.known) or f" There are: {', '.join(self.known) or 'none'}."
+        super().__init__(f"no {kind} is named {name!r}.{hint}")
+
+
+class InvalidClock(ServingError):
+    """
+    >>> print(InvalidClock(text="noon"))
+    --clock must be `wall`, `data`, or a time such as 2022-05-06T00:00:00Z, got 'noon'
+    """
+
+    def __init__(self, *, text: str) -> None:
+        self.text = text
+        super().__init__(f"--clock must be `wall`, `data`, or a time such as 2022-05-06T00:00:00Z, got {text!r}")
+
+
+class PortTaken(ServingError):
+    """
+    >>> print(PortTaken(port=8000, reason="Address already in use"))
+    cannot listen on 127.0.0.1:8000: Address already in use. Choose another with --port; 0 takes a free one.
+    """
+
+    def __init__(self, *, port: int, reason: str) -> None:
+        self.port, self.reason = port, reason
+        super().__init__(
+            f"cannot listen on 127.0.0.1:{port}: {reason}. Choose another with --port; 0 takes a free one."
+        )
+
+
+class OneProcess(ServingError):
+    """
+    >>> print(OneProcess(workers=4))
+    --workers must be 1, got 4: one process both keeps the state and answers; its threads use the cores
+    """
+
+    def __init__(self, *, workers: int) -> None:
+        self.workers = workers
+        super().__init__(
+            f"--workers must be 1, got {workers}: one process both keeps the state and answers; "
+            "its threads use the cores"
+        )
+
+
+class NothingReleased(ServingError):
+    """
+    >>> print(NothingReleased(folder="work/releases"))
+    work/releases has no release to serve. Make one with `sixfold run`.
+    """
+
+    def __init__(self, *, folder: str) -> None:
+        self.folder = folder
+        super().__init__(f"{folder} has no release to serve. Make one with `sixfold run`.")
+
+
+class NoSource(ServingError):
+    """
+    >>> print(NoSource(where="feed.py:9", model="neighbours", type="ItemNeighbours"))
+    feed.py:9: neighbours.top(…) cannot be served: candidates come from a Rule or a TwoTower, not from ItemNeighbours
+    """
+
+    def __init__(self, *, where: str, model: str, type: str) -> None:
+        self.where, self.model, self.type = where, model, type
+        super().__init__(
+            f"{where}: {model}.top(…) cannot be served: candidates come from a Rule or a TwoTower, not from {type}"
+        )
 
 
 class InvalidField(DesignError):
@@ -387,6 +498,39 @@ class ChampionDiffers(ReleaseError):
         )
 
 
+class UnknownStep(DesignError):
+    """
+    >>> print(UnknownStep(name="trian-ranker", known=["ingest", "train-ranker"]))
+    there is no step 'trian-ranker'. Did you mean 'train-ranker'?
+    """
+
+    def __init__(self, *, name: str, known: Iterable[str]) -> None:
+        self.name, self.known = name, list(known)
+        super().__init__(f"there is no step {name!r}.{closest(name, self.known)}")
+
+
+class FileUnreadable(DataError):
+    """
+    >>> print(FileUnreadable(path="events.txt", reason="its name must end in .csv"))
+    events.txt cannot be read: its name must end in .csv
+    """
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} cannot be read: {reason}")
+
+
+class ServerUnreachable(ServingError):
+    """
+    >>> print(ServerUnreachable(url="http://127.0.0.1:8000/v1/events/log", reason="connection refused"))
+    http://127.0.0.1:8000/v1/events/log: connection refused. Is a server running (`sixfold serve`)?
+    """
+
+    def __init__(self, *, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(f"{url}: {reason}. Is a server running (`sixfold serve`)?")
+
+
 class ReleaseDamaged(ReleaseError):
     """
     >>> print(ReleaseDamaged(path="releases/r3/model.onnx", reason="its content changed since it was released"))
@@ -577,6 +721,46 @@ class QueryFailed(DataError):
     def __init__(self, *, where: str, part: str, reason: str) -> None:
         self.where, self.part, self.reason = where, part, reason
         super().__init__(f"{where}: the query of {part} cannot be run: {reason}")
+
+
+class ComputationFailed(DataError):
+    """
+    >>> print(ComputationFailed(reason="Out of Memory Error"))
+    features could not be computed: Out of Memory Error
+    """
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"features could not be computed: {reason}")
+
+
+class NoExamples(DataError):
+    """
+    >>> print(NoExamples(where="feed.py:9", stream="plays", rows=0))
+    feed.py:9: none of the 0 rows of plays is an example whose labels are known. Look at Framing.where, and at the \
+labels' within.
+    """
+
+    def __init__(self, *, where: str, stream: str, rows: int) -> None:
+        self.where, self.stream, self.rows = where, stream, rows
+        super().__init__(
+            f"{where}: none of the {rows} rows of {stream} is an example whose labels are known. "
+            "Look at Framing.where, and at the labels' within."
+        )
+
+
+class EmptyPart(DataError):
+    """
+    >>> print(EmptyPart(where="feed.py:12", part="validation", examples=3))
+    feed.py:12: the split leaves none of the 3 examples for validation. Choose shorter parts, or bring more data.
+    """
+
+    def __init__(self, *, where: str, part: str, examples: int) -> None:
+        self.where, self.part, self.examples = where, part, examples
+        super().__init__(
+            f"{where}: the split leaves none of the {examples} examples for {part}. "
+            "Choose shorter parts, or bring more data."
+        )
 
 
 class DatabaseFailed(DataError):

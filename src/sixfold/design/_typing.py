@@ -67,7 +67,7 @@ def _result(name: str, node: exp.Expr, operands: list[exp.Expr]) -> Kind | None:
     common = _same(name, kinds)
     if name in _ORDERED and common is not None and common.base == "flag":
         raise Mistyped(f"{name} does not take flags, which have no order")
-    return kinds[0] if name == "nullif" else FLAG
+    return (kinds[0] or common) if name == "nullif" else FLAG
 
 
 def _round(operands: list[exp.Expr]) -> Kind:

@@ -46,6 +46,7 @@ class Training:
     learning_rate: float = 2e-3
     """At its highest: it rises over the first 50 batches and falls to 0 at the end."""
     weight_decay: float = 1e-5
+    """Decoupled (Loshchilov & Hutter, ICLR 2019): of a network's layers, or of the embeddings of two towers."""
     patience: int = 2
     at: str = field(default_factory=caller, repr=False, compare=False)
 
@@ -133,7 +134,7 @@ class TwoTower(Model):
     size: int = field(default=64, kw_only=True)
     """Width of both towers' output."""
     training: Training = field(
-        default_factory=lambda: Training(epochs=2, batch_size=1024, learning_rate=0.01), kw_only=True
+        default_factory=lambda: Training(epochs=3, batch_size=1024, learning_rate=0.01, weight_decay=0.3), kw_only=True
     )
 
 
@@ -149,7 +150,7 @@ class Network(Model):
     min_count: int = field(default=10, kw_only=True)
     """A category seen less often in the training part shares the unknown's embedding."""
     training: Training = field(
-        default_factory=lambda: Training(epochs=2, batch_size=2048, learning_rate=0.002), kw_only=True
+        default_factory=lambda: Training(epochs=2, batch_size=1024, learning_rate=0.002), kw_only=True
     )
 
 
