@@ -1,0 +1,230 @@
+"""Reading a source into the stage: files, queries over files, tables of databases."""
+
+import glob
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from sixfold.data.convert import literal, quoted
+from sixfold.data.database import opened
+from sixfold.data.layout import ALWAYS_US, Layout
+from sixfold.data.rows import known_times, typer
+from sixfold.data.stage import Origin, Stage, typed_table
+from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query, Source
+from sixfold.errors import MissingColumn, NoSuchFile, QueryFailed, SourceUnreadable
+
+__all__ = ["files_of", "fingerprint", "read_database", "read_files"]
+
+_BATCH = 20_000
+_PARQUET, _CSV = "union_by_name = true, binary_as_string = true", "header = true"
+_REJECTS = "store_rejects = true, rejects_limit = 0"
+_READERS = {
+    Parquet: f"read_parquet({{}}, {_PARQUET})",
+    Csv: f"read_csv({{}}, {_CSV}, union_by_name = true, sample_size = -1)",
+    JsonLines: "read_json({}, format = 'newline_delimited', union_by_name = true, sample_size = -1)",
+}
+
+
+def files_of(source: Source, data: Path, *, part: str) -> list[Path]:
+    """The files that a source reads, a query's inputs' too.
+
+    Raises:
+        NoSuchFile: nothing matches one of its paths.
+    """
+    if isinstance(source, Database):
+        return []
+    if isinstance(source, Query):
+        return [path for _, one in source.inputs for path in files_of(one, data, part=part)]
+    found: list[Path] = []
+    for pattern in source.paths:
+        paths = sorted(data / name for name in glob.glob(pattern, root_dir=data, recursive=True))
+        if not paths:
+            raise NoSuchFile(where=source.at, part=part, pattern=pattern, folder=str(data))
+        found += [path for path in paths if path.is_file()]
+    return list(dict.fromkeys(found))
+
+
+def fingerprint(source: Source, data: Path, *, part: str) -> list[Any] | None:
+    """Changes when what the source gives may have changed; None: nobody can tell."""
+    if isinstance(source, Database) or (isinstance(source, Query) and not _closed(source)):
+        return None
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files_of(source, data, part=part)]
+    return [type(source).__name__, _texts(source), [list(file) for file in files]]
+
+
+def read_files(stage: Stage, source: Source, origin: Origin, data: Path) -> None:
+    """Stage the rows of files or of a query over them.
+
+    Raises:
+        DataError: see the classes in `errors` about sources.
+    """
+    layout = stage.layout
+    if isinstance(source, Query):
+        sql = f"({_query(source, data, layout.part)})"
+        try:
+            stage.add(sql, origin)
+        except duckdb.Error as error:
+            raise QueryFailed(where=source.at, part=layout.part, reason=_one_line(error)) from None
+        return
+    for path in files_of(source, data, part=layout.part):
+        named = Origin(origin.number, origin.rank, _shown(path, data), source.at, csv=isinstance(source, Csv))
+        with _readable(source, layout, named.name):
+            if isinstance(source, JsonLines):
+                _read_json(stage, path, named)
+            elif isinstance(source, Csv):
+                _read_csv(stage, path, named)
+            else:
+                stage.add(f"read_parquet({literal(str(path))}, {_PARQUET})", named)
+
+
+def read_database(stage: Stage, source: Database, origin: Origin, data: Path, after: str | None) -> str | None:
+    """Stage the rows of a table past the cursor; the largest cursor among them as an SQL literal, else `after`."""
+    start = stage.rows()
+    with opened(source, data, after, part=stage.layout.part) as (reader, types):
+        stage.con.register("_database", reader)
+        try:
+            # A reader can be read once, so its columns' types come from an empty table like it.
+            stage.con.register("_database_types", reader.schema.empty_table())
+            stage.add("_database", origin, types_of="_database_types")
+        except duckdb.Error as error:
+            raise SourceUnreadable(
+                where=source.at, part=stage.layout.part, source=str(source), reason=_one_line(error)
+            ) from None
+        finally:
+            stage.con.unregister("_database")
+            stage.con.unregister("_database_types")
+        number = source.cursor is not None and (
+            pa.types.is_integer(t := types[source.cursor]) or pa.types.is_floating(t)
+        )
+    if source.cursor is None:
+        return None
+    value = "cast(_cursor as double)" if number else "_cursor"
+    last = stage.con.execute(
+        f"select arg_max(_cursor, {value}) from stage where rowid >= {start} and _cursor is not null"
+    ).fetchall()[0][0]
+    if last is None:
+        return after
+    return str(last) if number else literal(last)
+
+
+def _read_csv(stage: Stage, path: Path, origin: Origin) -> None:
+    quotes = "quote = '\"', escape = '\"'"
+    relation = f"read_csv({literal(str(path))}, {_CSV}, all_varchar = true, {quotes}, {_REJECTS})"
+    stage.add(relation, origin)
+    con = stage.con
+    rejected = con.execute(
+        "select any_value(csv_line), any_value(lower(cast(error_type as varchar))) from reject_errors "
+        "where csv_line is not null group by line order by line"
+    ).fetchall()
+    con.execute("drop table reject_errors; drop table reject_scans")
+    stage.refuse([(line, f"not a row of this file: {reason}") for line, reason in rejected], origin)
+
+
+def _read_json(stage: Stage, path: Path, origin: Origin) -> None:
+    layout, seen = stage.layout, set[str]()
+    wanted = {raw for column in layout.columns for raw in column.raw}
+    start, rows = stage.rows(), 0
+    read, known = typer(layout, stage.timezone, own_names=False), known_times(layout, stage.timezone)
+    for lines in _batches(path):
+        typed: list[dict[str, Any]] = []
+        refused: list[tuple[str, list[str]]] = []
+        for line in lines:
+            try:
+                row = msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                refused.append((line.decode(errors="replace"), ["not a line of JSON"]))
+                continue
+            if len(seen) < len(wanted) and isinstance(row, dict):
+                seen |= wanted & row.keys()
+            values, reasons = read(row)
+            if reasons:
+                refused.append((line.decode(errors="replace"), reasons))
+            # A refused row keeps its place and what could be read of it.
+            typed.append({**values, "_reasons": reasons, "_raw": refused[-1][0]} if reasons else values)
+        rows += len(typed)
+        good = [values for values in typed if "_reasons" not in values]
+        if not layout.is_table:
+            for values, time in zip(good, known(good)):
+                values["known"] = time
+        else:
+            for values in good:
+                values["valid_from"] = values[layout.time] if layout.time else ALWAYS_US
+        stage.add_typed(typed_table(layout, typed), origin)
+        stage.refuse([(raw, reasons[0]) for raw, reasons in refused if reasons == ["not a line of JSON"]], origin)
+    for raw in sorted(wanted - seen):
+        if rows:
+            raise MissingColumn(where=origin.at, part=layout.part, column=raw, source=origin.name, known=_keys(path))
+    stage.check_throughout(start, origin)
+
+
+def _keys(path: Path) -> list[str]:
+    """The names in the first line that is an object."""
+    for lines in _batches(path):
+        for line in lines:
+            try:
+                row = msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+            if isinstance(row, dict):
+                return list(row)
+    return []
+
+
+def _batches(path: Path) -> Iterator[Sequence[bytes]]:
+    with path.open("rb") as lines:
+        batch: list[bytes] = []
+        for line in lines:
+            if line := line.strip():
+                batch.append(line)
+                if len(batch) == _BATCH:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
+
+
+def _query(source: Query, data: Path, part: str) -> str:
+    """Each input is a name in front of the query, and a query among them has its own names within it."""
+    inputs = []
+    for name, one in source.inputs:
+        if isinstance(one, Query):
+            inner = _query(one, data, part)
+        else:
+            files = ", ".join(literal(str(path)) for path in files_of(one, data, part=part))
+            inner = f"from {_READERS[type(one)].format(f'[{files}]')}"
+        inputs.append(f"{quoted(name)} as ({inner})")
+    head = f"with {', '.join(inputs)} " if inputs else ""
+    return f"{head}select * from (\n{source.sql.strip().rstrip(';')}\n)"
+
+
+def _closed(source: Query) -> bool:
+    """Whether all that a query reads is among its inputs: one without any may name files in its text."""
+    return bool(source.inputs) and all(_closed(one) for _, one in source.inputs if isinstance(one, Query))
+
+
+def _texts(source: Source) -> list[Any]:
+    if isinstance(source, Query):
+        return [source.sql, *([name, _texts(one)] for name, one in source.inputs)]
+    return list(getattr(source, "paths", ()))
+
+
+@contextmanager
+def _readable(source: Source, layout: Layout, name: str) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        raise SourceUnreadable(where=source.at, part=layout.part, source=name, reason=_one_line(error)) from None
+
+
+def _shown(path: Path, data: Path) -> str:
+    return str(path.relative_to(data)) if path.is_relative_to(data) else str(path)
+
+
+def _one_line(error: Exception) -> str:
+    """What DuckDB says, without the name of its class and the excerpt of the SQL."""
+    return " ".join(str(error).split("\n\nLINE ")[0].split())
