@@ -1,0 +1,241 @@
+"""Point-in-time values of many rows at once, by DuckDB: what serving would have answered at each row's time."""
+# B = reads: pairs of a row and a key, E = events of all keys, K = keys
+
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sixfold.design.kinds import Kind
+from sixfold.design.schema import FeatureGroup
+from sixfold.design.system import System
+from sixfold.errors import InvalidField
+from sixfold.features import sql
+from sixfold.features.joins_sql import Relations, looked_up, stream_rows
+from sixfold.features.needs import Needs, event_names, needs
+from sixfold.features.scratch import Scratch, quoted
+from sixfold.features.windows import Windows
+from sixfold.features.windows_sql import measure
+
+__all__ = ["attach", "as_text"]
+
+_EVENTS_AT_ONCE = 1 << 23
+
+
+def attach(
+    con: duckdb.DuckDBPyConnection,
+    system: System,
+    ingested: Relations,
+    rows: pa.Table,
+    names: Collection[str],
+    *,
+    as_of_offset: int | None = None,
+) -> pa.Table:
+    """Add columns to rows, each as of the row's own `time`.
+
+    A null key has no table row, and features as a key without events has: `count` and `sum` 0, `rate` its prior,
+    `last(n)` an empty list, the others null. A list of keys gives the mean over its distinct elements, nulls left out.
+    An event that arrived late is seen by every row after its known time, whenever it arrived.
+
+    Args:
+        rows: `time` (BIGINT, microseconds UTC) and, by canonical name, the keys and context columns that `names` need.
+        names: Canonical names; those that `rows` has already are left as they are.
+        as_of_offset: Events and table rows with a larger log offset count as not there; None: all are there.
+
+    Returns:
+        The rows in their order with the columns in the order of `names`.
+
+    Raises:
+        InvalidField: a feature that is no number is read through a list of keys.
+        KeyError: `rows` lacks a key or a context column.
+        ComputationFailed: DuckDB ran out of memory or disk, or a file is damaged.
+    """
+    plan = needs(system, names, frozenset(rows.column_names))
+    with Scratch(con) as scratch:
+        numbered = rows.select(["time", *plan.given]).append_column("_row", pa.array(np.arange(rows.num_rows)))
+        joined = looked_up(
+            f"select * from {scratch.rows(numbered)}",
+            system.row.joins,
+            plan.tables,
+            system.tables,
+            ingested,
+            at="time",
+            as_of_offset=as_of_offset,
+        )
+        base = scratch.table(joined)
+        found = dict(zip(rows.column_names, rows.columns))
+        if plan.tables:
+            read = scratch.read(f"select {', '.join(map(quoted, plan.tables))} from {base} order by _row")
+            found |= dict(zip(read.column_names, read.columns))
+        for name, columns in plan.features.items():
+            found |= _Group(scratch, system, ingested, system.features[name], columns, as_of_offset).read(base)
+        found |= _derived(scratch, system, plan, found)
+    extra = [name for name in names if name not in rows.column_names]
+    return pa.table({name: found[name] for name in [*rows.column_names, *extra]})
+
+
+def as_text(value: str, kind: Kind) -> str:
+    """SQL of a value as text: integers without '.0', flags as true and false."""
+    if kind.base != "number":
+        return f"cast({value} as varchar)"
+    whole = f"x = trunc(x) and abs(x) <= {2**53}"
+    text = f"case when {whole} then cast(cast(x as bigint) as varchar) else cast(x as varchar) end"
+    return f"list_transform([{value}], lambda x: {text})[1]"
+
+
+class _Group:
+    """One group's features at the rows of a table."""
+
+    def __init__(
+        self,
+        scratch: Scratch,
+        system: System,
+        ingested: Relations,
+        group: FeatureGroup,
+        columns: Collection[str],
+        as_of_offset: int | None,
+    ) -> None:
+        self.scratch, self.system, self.ingested, self.group = scratch, system, ingested, group
+        self.as_of_offset = as_of_offset
+        self.aggregates = [a for a in group.aggregates if a.name in columns]
+        self.names = event_names(group, self.aggregates)
+        spelled = {name: quoted(name) for name in self.names}
+        seen = [measure(a, lambda e: sql.duckdb(e, spelled, "_known", system.timezone)) for a in self.aggregates]
+        self.measures = list(dict.fromkeys(seen))
+        self.measure_of = [self.measures.index(one) for one in seen]
+        self.row_keys = [system.row.keys[entity] for entity in group.entities]
+        self.lists = [i for i, name in enumerate(self.row_keys) if system.kinds[name].is_list]
+        for a in self.aggregates:
+            if self.lists and (a.kind.is_list or a.kind.base != "number"):
+                rule = f"a number, since {' and '.join(self.row_keys[i] for i in self.lists)} is averaged over its keys"
+                raise InvalidField(where=group.at, part=f"Features {group.name}", field=a.name, rule=rule, value=a.kind)
+
+    def read(self, base: str) -> dict[str, pa.ChunkedArray]:
+        """Columns by canonical name, a value for each `_row` of the table `base`, in order."""
+        parts = [f"k{i}" for i in range(len(self.row_keys))]
+        on = " and ".join(f"p.{part} = k.{part}" for part in parts)
+        points = self.scratch.table(
+            _by_key(f"select _row, time as t, {_as_keys(self.row_keys)} from {base}", len(parts), self.lists)
+        )
+        keys = self.scratch.table(
+            f"select *, row_number() over () - 1 as key from (select distinct {', '.join(parts)} from {points})"
+        )
+        reads = self.scratch.read(
+            f"select p._row, p.t, k.key from {points} p join {keys} k on {on} union all "
+            f"select _row, time, -1 from {base} where _row not in (select _row from {points}) order by _row"
+        )
+        row_B, time_B, key_B = (np.asarray(column, np.int64) for column in reads.columns)
+        events = self.scratch.table(self._events(time_B, keys, on))
+        found = self._values(events, time_B, key_B)
+        if self.lists:
+            found = [_mean(column, row_B) for column in found]
+        return {f"{self.group.name}.{a.name}": column for a, column in zip(self.aggregates, found)}
+
+    def _events(self, time_B: NDArray[np.int64], keys: str, on: str) -> str:
+        """The query of the events that the reads may see: `key, known, _offset` and the measures."""
+        first, last = int(time_B.min(initial=2**61)), int(time_B.max(initial=-(2**61)))
+        span = f"known < {last}"
+        bounds = [(a.window_us, a.hop_us) for a in self.aggregates]
+        if all(window is not None for window, _ in bounds):
+            span += f" and known >= {min((first - (w or 0)) // (h or 1) * (h or 1) for w, h in bounds)}"
+        stream, row = self.system.streams[self.group.stream], self.group.event
+        joined = looked_up(
+            stream_rows(stream, self.ingested, as_of_offset=self.as_of_offset, where=span),
+            row.joins,
+            self.names,
+            self.system.tables,
+            self.ingested,
+            at="_known",
+            as_of_offset=self.as_of_offset,
+            in_order=self._posted(),
+        )
+        names = [row.keys[entity] for entity in self.group.entities]
+        lists = [i for i, name in enumerate(names) if _is_list(self.system, self.group, name)]
+        columns = ", ".join(f"{sql} as m{i}" for i, sql in enumerate(self.measures))
+        seen = " or ".join(f"m{i} is not null" for i in range(len(self.measures)))
+        measured = f"select _known, _offset, {_as_keys(names)}, {columns} from ({joined})"
+        one = _by_key(f"select * from ({measured}) where {seen}", len(names), lists)
+        columns = ", ".join(f"p.m{i}" for i in range(len(self.measures)))
+        return f"select k.key, p._known as known, p._offset, {columns} from ({one}) p join {keys} k on {on}"
+
+    def _posted(self) -> list[str]:
+        """Tables that rows of the log have changed: events before such a row do not see it."""
+        read = {name.split(".")[0] for name in self.names}
+        tables = [join.table for join in self.group.event.joins if join.table in read]
+        query = 'select coalesce(max("offset"), -1) >= 0 from {}'
+        return [t for t in tables if self.scratch.read(query.format(self.ingested.sql(t)))[0][0].as_py()]
+
+    def _values(self, events: str, time_B: NDArray[np.int64], key_B: NDArray[np.int64]) -> list[pa.ChunkedArray]:
+        """Each aggregate at each read, worked out for a range of keys after the other, to bound memory."""
+        counts = self.scratch.read(f"select key, count(*) as n from {events} group by key")
+        starts_K = np.zeros(int(max(key_B.max(initial=-1), np.asarray(counts["key"]).max(initial=-1))) + 2, np.int64)
+        starts_K[np.asarray(counts["key"]) + 1] = np.asarray(counts["n"])
+        starts_K = np.cumsum(starts_K)
+        cuts = (np.flatnonzero(np.diff(starts_K[1:] // _EVENTS_AT_ONCE)) + 1).tolist()
+        pieces, order = [], []
+        for low, high in pairwise([-1, *cuts, len(starts_K) - 1]):
+            own = np.flatnonzero((key_B >= low) & (key_B < high))
+            query = f"select * from {events} where key >= {low} and key < {high} order by key, known, _offset"
+            rows, begin = self.scratch.read(query), starts_K[max(low, 0)]
+            known_E, key = np.asarray(rows["known"], np.int64), key_B[own]
+            windows = Windows(known_E, np.maximum(starts_K - begin, 0), key, time_B[own])
+            columns = [rows[f"m{i}"].combine_chunks() for i in range(len(self.measures))]
+            pieces.append([windows.value(a, columns[i]) for a, i in zip(self.aggregates, self.measure_of)])
+            order.append(own)
+        if len(pieces) == 1:
+            return pieces[0]
+        place = pa.array(np.argsort(np.concatenate(order)))
+        return [pa.chunked_array([c for x in one for c in x.chunks]).take(place) for one in zip(*pieces)]
+
+
+def _mean(column: pa.ChunkedArray, row_B: NDArray[np.int64]) -> pa.Array:
+    """The mean of each row's values, nulls left out; `row_B` ascends from 0 without gaps."""
+    valid = np.asarray(column.is_valid()).astype(np.float64)
+    total, count = np.bincount(row_B, np.asarray(column.fill_null(0.0)) * valid), np.bincount(row_B, valid)
+    return pa.array(total / np.maximum(count, 1), mask=count == 0)
+
+
+def _derived(
+    scratch: Scratch, system: System, plan: Needs, found: dict[str, pa.ChunkedArray]
+) -> dict[str, pa.ChunkedArray]:
+    """Derived values, each group after those that it reads."""
+    made: dict[str, pa.ChunkedArray] = {}
+    for group in system.derived.values():
+        columns = [one for one in group.columns if f"{group.name}.{one[0]}" in plan.derived]
+        if not columns:
+            continue
+        have = {**found, **made}
+        reads = sorted(frozenset().union(*(expression.names for _, expression, _ in columns)) | {"time"})
+        source = pa.table({name: have[name] for name in reads})
+        source = source.append_column("_row", pa.array(np.arange(source.num_rows)))
+        spelled = {name: quoted(name) for name in reads}
+        values = []
+        for _, expression, kind in columns:
+            value = sql.duckdb(expression, spelled, "time", system.timezone)
+            if kind.base == "text" and expression.kind.base != "text":
+                value = as_text(value, expression.kind)
+            values.append(f"cast({value} as double)" if kind.base == "number" and not kind.is_list else value)
+        read = scratch.read(f"select {', '.join(values)} from {scratch.rows(source)} order by _row")
+        made |= {f"{group.name}.{name}": read.column(i) for i, (name, _, _) in enumerate(columns)}
+    return made
+
+
+def _as_keys(names: Sequence[str]) -> str:
+    return ", ".join(f"{quoted(name)} as k{i}" for i, name in enumerate(names))
+
+
+def _by_key(query: str, keys: int, lists: Collection[int]) -> str:
+    """The rows of a query with keys `k0, k1, …`, one for each combination of distinct elements; none for a null key."""
+    for i in lists:
+        query = f"select * replace (unnest(list_distinct(k{i})) as k{i}) from ({query})"
+    return f"select * from ({query}) where {' and '.join(f'k{i} is not null' for i in range(keys))}"
+
+
+def _is_list(system: System, group: FeatureGroup, name: str) -> bool:
+    """Whether the events' rows hold a list of keys under this name."""
+    owner, _, column = name.rpartition(".")
+    keys = system.tables[owner].links if owner else system.streams[group.stream].keys
+    return any(key.is_list for key in keys if key.name == column)

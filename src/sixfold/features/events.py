@@ -1,0 +1,166 @@
+"""A batch of a stream's events as columns: what the aggregates of its groups see."""
+# N = events, A = measures, S = scalars
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sixfold.data.rows import decode
+from sixfold.design.expressions import Expression
+from sixfold.design.kinds import TIME, Kind
+from sixfold.design.schema import RowPlan, Stream
+from sixfold.features.arrays import Array, Values, column, from_arrow
+from sixfold.features.dictionary import Dictionary
+from sixfold.features.expressions import evaluate
+from sixfold.features.keys import Codes, factorize, length, pair_keys, spread
+from sixfold.features.layout import MAX_MEASURE, Layout, ListSpec, Measure
+from sixfold.features.tables import Tables
+from sixfold.stores.log import Record
+
+__all__ = ["EventBatch", "event_kinds", "from_records", "from_table", "look_up"]
+
+
+class EventBatch:
+    """Events in the order of their offsets.
+
+    Args:
+        columns: By canonical name, each of N rows; what tables add is put in later, by `look_up`.
+        known: Shape (N,), microseconds.
+        offsets: Shape (N,), ascending.
+    """
+
+    def __init__(
+        self, columns: dict[str, Array], known: NDArray[np.int64], offsets: NDArray[np.int64], timezone: str
+    ) -> None:
+        self.columns, self.known, self.offsets, self._timezone = columns, known, offsets, timezone
+        self._values: dict[Expression, Values] = {}
+        self._seen: dict[tuple[Expression | None, Expression | None], NDArray[np.bool_]] = {}
+
+    def touching(self, layout: Layout) -> NDArray[np.int64]:
+        """The events that an aggregate of the group sees; the others change no row, and no clock."""
+        touched = np.zeros(len(self.known), bool)
+        pairs = [(one.expression, one.where) for one in (*layout.measures, *layout.scalars)]
+        pairs += [(one.expression, one.where) for one in layout.lists]
+        for expression, where in dict.fromkeys(pairs):
+            touched |= self.seen(expression, where)
+        return np.flatnonzero(touched)
+
+    def adds(self, measures: Sequence[Measure]) -> NDArray[np.float64]:
+        """What each event adds to each measure, shape (N, A)."""
+        added = np.zeros((len(self.known), len(measures)))
+        for i, (is_sum, expression, where) in enumerate(measures):
+            seen = self.seen(expression, where)
+            added[:, i] = np.where(seen, self._value(expression).data, 0) if is_sum and expression else seen
+        return added
+
+    def hits(self, scalars: Sequence[Measure]) -> NDArray[np.bool_]:
+        """Which events set each scalar, shape (N, S)."""
+        hits = np.zeros((len(self.known), len(scalars)), bool)
+        for i, scalar in enumerate(scalars):
+            hits[:, i] = self.seen(scalar.expression, scalar.where)
+        return hits
+
+    def entries(self, lists: Sequence[ListSpec], dictionary: Dictionary) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """What each event puts in each list, as the slots of a row keep it, and whether it does: shape (N, lists)."""
+        slots, seen = np.zeros((len(self.known), len(lists)), np.int64), np.zeros((len(self.known), len(lists)), bool)
+        for i, one in enumerate(lists):
+            seen[:, i] = self.seen(one.expression, one.where)
+            slots[:, i] = _slots(self._value(one.expression).data, seen[:, i], one.kind, dictionary)
+        return slots, seen
+
+    def seen(self, expression: Expression | None, where: Expression | None) -> NDArray[np.bool_]:
+        """Which events an aggregate sees (rule T9), shape (N,)."""
+        if (found := self._seen.get((expression, where))) is not None:
+            return found
+        seen = np.ones(len(self.known), bool)
+        if expression is not None:
+            value = self._value(expression)
+            seen &= value.valid
+            if expression.kind.base == "number":
+                with np.errstate(invalid="ignore"):
+                    seen &= np.abs(value.data) <= MAX_MEASURE
+        if where is not None:
+            holds = self._value(where)
+            seen &= holds.valid & holds.data.astype(bool)
+        self._seen[expression, where] = seen
+        return seen
+
+    def _value(self, expression: Expression) -> Values:
+        if (value := self._values.get(expression)) is None:
+            found = evaluate(expression, self.columns, self.known, self._timezone)
+            value = self._values[expression] = cast(Values, spread(found, len(self.known)))
+        return value
+
+
+def from_records(records: Sequence[Record], kinds: Mapping[str, Kind], timezone: str) -> EventBatch:
+    """The columns `kinds` of records of one stream."""
+    rows = [decode(record.payload) for record in records]
+    columns: dict[str, Array] = {}
+    for name, kind in kinds.items():
+        bare = _bare(name)
+        columns[name] = column(kind, [row.get(bare) for row in rows])
+    known = np.array([row["known"] for row in rows], np.int64)
+    return EventBatch(columns, known, np.array([record.offset for record in records], np.int64), timezone)
+
+
+def from_table(table: pa.Table, kinds: Mapping[str, Kind], timezone: str) -> EventBatch:
+    """The columns `kinds` of ingested rows of one stream, ascending by offset."""
+    columns = {name: from_arrow(table.column(_bare(name)), kind) for name, kind in kinds.items()}
+    known, offsets = (table.column(name).to_numpy().astype(np.int64) for name in ("known", "offset"))
+    return EventBatch(columns, known, offsets, timezone)
+
+
+def event_kinds(stream: Stream) -> dict[str, Kind]:
+    """Kinds of a stream's own columns by canonical name."""
+    return {
+        **{key.entity: Kind("text", key.is_list, key.entity) for key in stream.keys},
+        f"{stream.name}.time": TIME,
+        **{f"{stream.name}.{one.name}": one.kind for one in stream.fields},
+    }
+
+
+def look_up(
+    plan: RowPlan,
+    names: frozenset[str],
+    columns: dict[str, Array],
+    tables: Tables,
+    at: NDArray[np.int64],
+    offsets: NDArray[np.int64] | None = None,
+    codes: Codes | None = None,
+) -> None:
+    """Add to `columns` what these names need of tables, as of `at` (shape (B,) or (1,)); names there already stay."""
+    joins = plan.joins_for(frozenset(name for name in names if name not in columns))
+    for join in joins:
+        links = {on for later in joins for on in later.on} | names
+        wanted = sorted(name for name in links if name.split(".")[0] == join.table and name not in columns)
+        if not wanted:
+            continue
+        keys = [columns[on] for on in join.on]
+        rows = len(at) if len(at) > 1 else max(length(key) for key in keys)
+        pairs = pair_keys([_single(key) for key in keys], rows, codes)
+        bare = [name.split(".")[1] for name in wanted]
+        columns.update(tables.lookup(join.table, bare, pairs.texts, pairs.which, at, offsets))
+
+
+def _bare(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _single(key: Array) -> Array:
+    """The key of a lookup; no table is looked up by a list of keys."""
+    if isinstance(key, Values):
+        return key
+    return Values(np.zeros(len(key.valid), object), np.zeros(len(key.valid), bool))
+
+
+def _slots(data: NDArray[Any], seen: NDArray[np.bool_], kind: Kind, dictionary: Dictionary) -> NDArray[np.int64]:
+    if kind.base == "text":
+        codes, texts = factorize(data, seen)
+        known = np.append(dictionary.codes(kind, texts), 0)
+        return known[codes]
+    if kind.base == "number":
+        return np.ascontiguousarray(data, np.float64).view(np.int64)
+    return data.astype(np.int64)

@@ -1,0 +1,218 @@
+"""Examples to learn from and to measure by: labels looked up forward, features as of each example, parts by time."""
+# B = examples
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sixfold.design.evaluation import ByTime
+from sixfold.design.schema import LabelSpec
+from sixfold.design.system import System
+from sixfold.design.units import duration_us
+from sixfold.errors import EmptyPart, NoExamples
+from sixfold.features import sql
+from sixfold.features.batch import as_text, attach
+from sixfold.features.joins_sql import Relations, looked_up, stream_rows
+from sixfold.features.local_time import floor_local
+from sixfold.features.needs import through_tables
+from sixfold.features.scratch import Scratch, quoted
+from sixfold.features.split import boundaries
+
+__all__ = ["build", "positives", "queries"]
+
+_PARTS = ("train", "validation", "test")
+
+
+def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, names: Collection[str] = ()) -> pa.Table:
+    """The ranking examples: rows of the examples' stream that `Framing.where` is true of, in the order of their times.
+
+    A row carries its outcome and does not say when it came about, so a label has the row's value, and may be used from
+    `time + within` on, or from the row's `known` where that is later. Until then it is null: at the end of the data
+    (the stream's largest `known`) in the last part, at the first moment of the next part in the others, since whoever
+    trained then could not have known it.
+
+    Args:
+        names: Canonical names of the columns to add, each as of the example's time.
+
+    Returns:
+        `time`, the keys, the context, `label.NAME` (DOUBLE, null where it takes no part), `part` and the columns asked
+        for. `part` is 'train', 'validation' or 'test'; null where every label came too late for the example's part,
+        and where `ByColumn` names no part. Rows without any label at the end of the data are left out, and so are
+        rows without the key of the query or of the item.
+
+    Raises:
+        NoExamples: no row is an example.
+        EmptyPart: the split leaves a part without examples.
+    """
+    with Scratch(con) as scratch:
+        source = _Source(scratch, system, ingested)
+        rows = source.examples()
+        ends = source.ends(rows, source.starts(rows))
+    labelled, kept = np.zeros(rows.num_rows, bool), np.zeros(rows.num_rows, bool)
+    for name in system.labels:
+        value, usable = rows[f"label.{name}"], np.asarray(rows[f"_from.{name}"])
+        known = np.asarray(value.is_valid()) & (usable <= ends.data_us)
+        usable_in_part = known & (usable <= ends.end_B)
+        labelled, kept = labelled | known, kept | usable_in_part
+        masked = pa.array(np.asarray(value.fill_null(0)), mask=~usable_in_part)
+        rows = rows.set_column(rows.column_names.index(f"label.{name}"), f"label.{name}", masked)
+    rows = rows.append_column("part", pa.array(ends.part_B, pa.string(), mask=~kept | (ends.part_B == "")))
+    columns = ["time", *source.carried, *(f"label.{name}" for name in system.labels), "part"]
+    rows = rows.select(columns).filter(pa.array(labelled))
+    source.check_parts(rows)
+    return attach(con, system, ingested, rows, names)
+
+
+def positives(
+    con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, label_name: str, names: Collection[str] = ()
+) -> pa.Table:
+    """All rows of the examples' stream of which a label is true (a number: above 0), in the order of their times.
+
+    Not the ranking examples alone: rows without the other outcomes teach retrieval too. What has come about can no
+    longer fail to, so a positive need not wait for its label's `within`, as a negative must: it counts from its row's
+    `known` on. `part` is null where that is after the end of its part.
+
+    Returns:
+        `time`, `known`, the keys, the context, `part` and the columns asked for, each as of the row's time.
+
+    Raises:
+        NoExamples: no row is an example.
+    """
+    with Scratch(con) as scratch:
+        source = _Source(scratch, system, ingested)
+        rows = source.positives(system.labels[label_name])
+        ends = source.ends(rows, source.starts(source.examples()))
+    late = np.asarray(rows["known"]) > ends.end_B
+    rows = rows.append_column("part", pa.array(ends.part_B, pa.string(), mask=late | (ends.part_B == "")))
+    return attach(con, system, ingested, rows.select(["time", "known", *source.carried, "part"]), names)
+
+
+def queries(
+    con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, label_name: str, names: Collection[str] = ()
+) -> pa.Table:
+    """What was wanted of each list that evaluation asks for.
+
+    A positive is relevant to the list that its query asked at the last local multiple of `Evaluation.ask_every` at or
+    before it; that list is in the positive's part.
+
+    Args:
+        names: Canonical names of the columns to add, as of the time of asking; they need the query's key alone.
+
+    Returns:
+        The query's key under its entity's name, `time` when it is asked, `part`, `relevant`: the keys of the items
+        (VARCHAR[], distinct, in the order in which they came), and the columns asked for. In the order of times.
+
+    Raises:
+        NoExamples: no row is an example.
+    """
+    found = positives(con, system, ingested, label_name)
+    asked = system.evaluation
+    every_us = duration_us(asked.ask_every, where=asked.at, part="Evaluation", field="ask_every")
+    times = floor_local(np.asarray(found["time"], np.int64), every_us, system.timezone)
+    query, item = quoted(system.query), quoted(str(system.item))
+    with Scratch(con) as scratch:
+        view = scratch.rows(found.append_column("_asked", pa.array(times)))
+        rows = scratch.read(
+            f"select {query}, _asked as time, part, list({item} order by first, {item}) as relevant from ("
+            f"select {query}, _asked, part, {item}, min(time) as first from {view} where part is not null group by all)"
+            f" group by {query}, _asked, part order by _asked, part, {query}"
+        )
+    return attach(con, system, ingested, rows, names)
+
+
+class _Ends(NamedTuple):
+    """The part of each row, and until when what it says may be known."""
+
+    part_B: NDArray[Any]
+    """'' for none."""
+    end_B: NDArray[np.int64]
+    data_us: int
+
+
+class _Source:
+    """The examples' stream, its tables as of each row's time."""
+
+    def __init__(self, scratch: Scratch, system: System, ingested: Relations) -> None:
+        self.scratch, self.system, self.ingested = scratch, system, ingested
+        stream, split = system.examples, system.evaluation.split
+        self.carried = list(dict.fromkeys([*system.row.base, *system.context]))
+        read = [label.value.names for label in system.labels.values()] + ([system.where.names] if system.where else [])
+        self.columns = frozenset().union(*read)
+        relation = looked_up(
+            stream_rows(stream, ingested),
+            system.row.joins,
+            through_tables(system.row, self.columns),
+            system.tables,
+            ingested,
+            at=f"{stream.name}.time",
+        )
+        self.time = quoted(f"{stream.name}.time")
+        needed = [self.time] + [quoted(key) for key in (system.query, system.item) if key]
+        self.relation = f"({relation}) where {' and '.join(f'{name} is not null' for name in needed)}"
+        self.split_column: str | None = None
+        if not isinstance(split, ByTime):
+            kind = next(f.kind for f in stream.fields if f.name == split.column.name)
+            self.split_column = as_text(quoted(str(split.column)), kind)
+
+    def examples(self) -> pa.Table:
+        """Ranking examples with `label.NAME` and `_from.NAME`, when it may be used."""
+        system, where = self.system, "true"
+        if system.where is not None:
+            where = self._sql(system.where)
+        labels = [
+            f"cast({self._sql(label.value)} as double) as {quoted(f'label.{name}')}, "
+            f"greatest({self.time} + {label.within_us or 0}, _known) as {quoted(f'_from.{name}')}"
+            for name, label in system.labels.items()
+        ]
+        rows = self._read(labels, where)
+        if not rows.num_rows:
+            total = self.scratch.read(f"select count(*) from {self.ingested.sql(system.examples.name)}")
+            raise NoExamples(where=system.at, stream=system.examples.name, rows=total[0][0].as_py())
+        return rows
+
+    def positives(self, label: LabelSpec) -> pa.Table:
+        """Rows of which the label is true."""
+        value = self._sql(label.value)
+        return self._read([], value if label.value.kind.base == "flag" else f"{value} > 0")
+
+    def starts(self, examples: pa.Table) -> tuple[int, int]:
+        """When validation and test begin; of no meaning where a column splits."""
+        split = self.system.evaluation.split
+        if not isinstance(split, ByTime):
+            return 0, 0
+        return boundaries(split, np.asarray(examples["time"], np.int64), self.system.timezone)
+
+    def ends(self, rows: pa.Table, starts: tuple[int, int]) -> _Ends:
+        """The part of each row and its end."""
+        query = f"select coalesce(max(known), 0) from {self.ingested.sql(self.system.examples.name)}"
+        data_us = int(self.scratch.read(query)[0][0].as_py())
+        split = self.system.evaluation.split
+        if isinstance(split, ByTime):
+            which = np.searchsorted(np.asarray(starts), np.asarray(rows["time"]), "right")
+            return _Ends(np.array(_PARTS, object)[which], np.array([*starts, data_us])[which], data_us)
+        names = {getattr(split, part): part for part in _PARTS}
+        part = np.array([names.get(x, "") for x in rows["_split"].to_pylist()], object)
+        return _Ends(part, np.full(rows.num_rows, data_us), data_us)
+
+    def check_parts(self, rows: pa.Table) -> None:
+        """Refuse a split that leaves a part empty."""
+        split, stream = self.system.evaluation.split, self.system.examples.name
+        if not rows.num_rows:
+            raise NoExamples(where=self.system.at, stream=stream, rows=0)
+        for part in _PARTS:
+            if not pc.any(pc.equal(rows["part"], part)).as_py():
+                raise EmptyPart(where=split.at, part=part, examples=rows.num_rows)
+
+    def _read(self, columns: list[str], where: str) -> pa.Table:
+        own = [f"{self.time} as time", "_known as known", *map(quoted, self.carried), *columns]
+        if self.split_column is not None:
+            own.append(f"{self.split_column} as _split")
+        return self.scratch.read(f"select {', '.join(own)} from {self.relation} and ({where}) order by time, _offset")
+
+    def _sql(self, expression: Any) -> str:
+        return sql.duckdb(expression, {n: quoted(n) for n in expression.names}, self.time, self.system.timezone)

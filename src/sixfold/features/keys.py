@@ -1,0 +1,115 @@
+"""The keys under which rows are kept: from columns of entities' keys to different keys and who has which."""
+# B = rows, P = pairs of a row and one of its keys, U = different texts
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sixfold.features.arrays import Array, Lists, Values
+
+__all__ = ["Codes", "Pairs", "factorize", "length", "pair_keys", "spread"]
+
+SMALL = 4096
+"""Below so many texts a dictionary of Python is faster than Arrow's."""
+
+Codes = dict[int, tuple[Array, Any]]
+"""The codes of columns by their ids."""
+
+
+class Pairs(NamedTuple):
+    """Every row with its key, or with each different key of its list."""
+
+    texts: list[str]
+    """The different keys."""
+    row: NDArray[np.int64]
+    """Shape (P,), ascending; a row without any key is here once."""
+    which: NDArray[np.int64]
+    """Shape (P,), the place of its key in `texts`, -1 for none."""
+
+
+def length(array: Array) -> int:
+    """How many rows a column has; one may stand for all."""
+    return len(array.valid)
+
+
+def spread(array: Array, rows: int) -> Array:
+    """The column with a row for each of `rows`."""
+    if len(array.valid) == rows:
+        return array
+    valid = np.broadcast_to(array.valid, rows)
+    if isinstance(array, Values):
+        return Values(np.broadcast_to(array.data, rows), valid)
+    offsets = np.arange(rows + 1, dtype=np.int64) * len(array.data)
+    return Lists(np.tile(array.data, rows), offsets, valid)
+
+
+def factorize(texts: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[np.int64], list[str]]:
+    """A code for each text, -1 where it is not valid, and the U different texts by code."""
+    if len(texts) < SMALL:
+        few = (texts if valid.all() else np.where(valid, texts, np.array(None, object))).tolist()
+        own = [text for text in dict.fromkeys(few) if text is not None]
+        places: dict[str | None, int] = {**dict(zip(own, range(len(own)))), None: -1}
+        return np.fromiter(map(places.__getitem__, few), np.int64, len(few)), own
+    encoded = pa.array(texts, pa.large_string(), mask=~valid).dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, encoded.dictionary.to_pylist()
+
+
+def pair_keys(columns: Sequence[Array], rows: int, codes: Codes | None = None) -> Pairs:
+    """The keys of `rows` rows over the columns of one entity or several; a key with a null part is none.
+
+    Args:
+        codes: What calls with the same columns share, so that each column is looked through once.
+    """
+    row, code = np.arange(rows, dtype=np.int64), np.zeros(rows, np.int64)
+    uniques: list[list[str]] = []
+    for array in columns:
+        if isinstance(array, Lists):
+            part, starts, own = _once(codes, array, lambda lists: _different_elements(cast(Lists, spread(lists, rows))))
+            sizes = np.diff(starts)[row]
+            within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            part = part[np.repeat(starts[row], sizes) + within]
+            row, code = np.repeat(row, sizes), np.repeat(code, sizes)
+        else:
+            part, own = _once(codes, array, lambda values: factorize(values.data, values.valid))
+            part = part[row] if len(part) == rows else np.broadcast_to(part, len(row))
+        code = np.where((code < 0) | (part < 0), -1, code * max(len(own), 1) + part)
+        uniques.append(own)
+    return _pairs(row, code, uniques)
+
+
+def _pairs(row: NDArray[np.int64], code: NDArray[np.int64], uniques: Sequence[list[str]]) -> Pairs:
+    if len(uniques) == 1:
+        return Pairs(uniques[0], row, code)
+    different, which = np.unique(code, return_inverse=True)
+    nulls = int(len(different) > 0 and different[0] < 0)
+    rest, parts = different[nulls:], []
+    for own in reversed(uniques):
+        rest, part = np.divmod(rest, max(len(own), 1))
+        # As `data.keys.joined` does it, with each different part escaped once.
+        escaped = [text.replace("\\", "\\\\").replace("|", "\\|") for text in own]
+        parts.append([escaped[i] for i in part.tolist()])
+    return Pairs(list(map("|".join, zip(*reversed(parts)))), row, which.astype(np.int64) - nulls)
+
+
+def _once(codes: Codes | None, array: Array, find: Callable[[Any], Any]) -> Any:
+    if codes is None:
+        return find(array)
+    # The column is kept with its codes: an id says which only while it lives.
+    if (found := codes.get(id(array))) is None:
+        found = codes[id(array)] = (array, find(array))
+    return found[1]
+
+
+def _different_elements(lists: Lists) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
+    """The different elements of each list as codes (an empty list: one -1), where each list's begin, the texts."""
+    codes, texts = factorize(lists.data, np.ones(len(lists.data), bool))
+    owner = np.repeat(np.arange(len(lists.valid)), np.diff(lists.offsets))
+    empty = np.flatnonzero(np.diff(lists.offsets) == 0)
+    width = len(texts) + 1
+    pairs = np.unique(np.concatenate([owner * width + codes + 1, empty * width]))
+    owner, codes = np.divmod(pairs, width)
+    return codes - 1, np.searchsorted(owner, np.arange(len(lists.valid) + 1)), texts

@@ -1,0 +1,227 @@
+"""Values for an answer: packed rows read and finished at `now`, tables looked up, derived values computed."""
+# B = rows (one for what depends on the query alone), P = pairs of a row and a key, U = different keys
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sixfold.data.keys import text_of
+from sixfold.design.kinds import Kind
+from sixfold.design.schema import DerivedGroup, FeatureGroup
+from sixfold.design.system import System
+from sixfold.errors import InvalidField, UnknownColumn
+from sixfold.features import _kernels
+from sixfold.features.arrays import Array, Lists, Values, column, nulls
+from sixfold.features.dictionary import Dictionary
+from sixfold.features.events import look_up
+from sixfold.features.expressions import evaluate
+from sixfold.features.keys import Codes, Pairs, length, pair_keys, spread
+from sixfold.features.layout import Layout, ListSpec, layout
+from sixfold.features.packed import group_space, row_keys, unpack
+from sixfold.features.state import check_definitions
+from sixfold.features.tables import Tables
+from sixfold.stores.online import OnlineStore
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """Reads what the state writer keeps. Threads may share it.
+
+    Raises:
+        StateMismatch, StateUnfinished: the store does not hold this system's features.
+    """
+
+    def __init__(self, system: System, store: OnlineStore) -> None:
+        check_definitions(system, store)
+        self._system, self._store = system, store
+        self._tables, self._dictionary = Tables(system.tables, store), Dictionary(store)
+        self._layouts = {name: layout(group) for name, group in system.features.items()}
+
+    def columns(self, names: Collection[str], base: Mapping[str, Array], now_us: int) -> dict[str, Array]:
+        """Values by canonical name, beside those of `base`.
+
+        A feature is as of `now_us`, or of its row's clock + 1 us where events up to there are applied already (T5).
+
+        Args:
+            names: What is wanted; names that `base` has are taken from it.
+            base: Keys of the row's entities and what the request brings, each of B rows or of one that stands for all.
+
+        Returns:
+            `base` and the names wanted. What depends only on columns of one row has one row.
+
+        Raises:
+            UnknownColumn: a name is no feature, table column or derived value of the system.
+            InvalidField: a feature that is no number is read through a list of keys.
+        """
+        found = dict(base)
+        wanted = self._needed(names, found)
+        keys = {self._key_of(entity) for name in wanted for entity in self._entities(name)}
+        at = np.array([now_us], np.int64)
+        codes: Codes = {}
+        look_up(self._system.row, frozenset(wanted | keys), found, self._tables, at, codes=codes)
+        for group in self._system.features.values():
+            mine = [name for name in wanted if name.split(".")[0] == group.name]
+            if mine:
+                entities = [found[self._key_of(entity)] for entity in group.entities]
+                found.update(self._features(group, mine, entities, now_us, codes))
+        for derived in self._system.derived.values():
+            found.update(self._derived(derived, wanted, found, now_us))
+        return found
+
+    def group(self, name: str, keys: Sequence[str], now_us: int) -> dict[str, Any]:
+        """All features of one group for one key (one text for each of its entities), by their bare names.
+
+        Raises:
+            UnknownColumn: there is no such group.
+        """
+        if (group := self._system.features.get(name)) is None:
+            raise UnknownColumn(where=self._system.name, group="features", column=name, known=self._system.features)
+        columns = [column(Kind("text", domain=entity), [key]) for entity, key in zip(group.entities, keys)]
+        full = [f"{name}.{one.name}" for one in group.aggregates]
+        values = self._features(group, full, columns, now_us, {})
+        return {one.split(".")[1]: values[one].to_list()[0] for one in full}
+
+    def _needed(self, names: Collection[str], base: Mapping[str, Array]) -> set[str]:
+        """The names to find: those wanted, and what derived values among them read."""
+        wanted = {name for name in names if name not in base}
+        for derived in reversed(self._system.derived.values()):
+            for name, expression, _ in derived.columns:
+                if f"{derived.name}.{name}" in wanted:
+                    wanted |= {read for read in expression.names if read not in base}
+        for name in wanted:
+            group, _, column_name = name.partition(".")
+            places = (self._system.features, self._system.tables, self._system.derived)
+            if name not in self._system.kinds or not any(group in place for place in places):
+                known = [full.partition(".")[2] for full in self._system.kinds if full.startswith(f"{group}.")]
+                raise UnknownColumn(where=self._system.name, group=group, column=column_name or group, known=known)
+        return wanted
+
+    def _entities(self, name: str) -> tuple[str, ...]:
+        group = self._system.features.get(name.split(".", maxsplit=1)[0])
+        return group.entities if group else ()
+
+    def _key_of(self, entity: str) -> str:
+        return self._system.row.keys[entity]
+
+    def _features(
+        self, group: FeatureGroup, names: Sequence[str], keys: Sequence[Array], now_us: int, codes: Codes
+    ) -> dict[str, Array]:
+        """Features of a group by canonical name, averaged where a key is a list."""
+        own, rows = self._layouts[group.name], max(length(key) for key in keys)
+        pairs = pair_keys(keys, rows, codes)
+        found = self._store.get(group_space(group.name), row_keys(pairs.texts))
+        # The last row is that of a key without any event; no key (-1) picks it too.
+        packed = _Rows(own, *unpack([*found, None], own), now_us)
+        features: dict[str, Array] = {}
+        for name in names:
+            value = self._finished(packed, name.split(".")[1])
+            if any(isinstance(key, Lists) for key in keys):
+                features[name] = _averaged(_number(value, group, name), pairs, rows)
+            else:
+                features[name] = _taken(value, pairs.which)
+        return features
+
+    def _finished(self, rows: "_Rows", name: str) -> Array:
+        """One feature of each packed row."""
+        own = rows.layout
+        if name in own.numeric:
+            data, valid = rows.numbers()
+            place = own.numeric.index(name)
+            return Values(data[:, place], valid[:, place])
+        place = next(i for i, one in enumerate(own.lists) if one.name == name)
+        slots, starts = rows.entries(place)
+        data = self._decoded(own.lists[place], slots)
+        if own.lists[place].kind.is_list:
+            return Lists(data, starts, np.ones(len(starts) - 1, bool))
+        valid = np.diff(starts) > 0
+        values = nulls(own.lists[place].kind, len(valid))
+        values.data[valid] = data
+        return Values(values.data, valid)
+
+    def _decoded(self, one: ListSpec, slots: NDArray[np.int64]) -> NDArray[Any]:
+        match one.kind.base:
+            case "text":
+                return self._dictionary.texts(one.kind, slots)
+            case "number":
+                return slots.view(np.float64)
+            case "flag":
+                return slots.astype(bool)
+        return slots
+
+    def _derived(
+        self, derived: DerivedGroup, wanted: Collection[str], found: Mapping[str, Array], now_us: int
+    ) -> dict[str, Array]:
+        values: dict[str, Array] = {}
+        for name, expression, kind in derived.columns:
+            if (full := f"{derived.name}.{name}") in wanted:
+                value = evaluate(expression, found, now_us, self._system.timezone)
+                values[full] = _cast(value, kind)
+        return values
+
+
+class _Rows:
+    """Packed rows of one group, to be finished at a time."""
+
+    def __init__(self, own: Layout, slots: NDArray[np.int64], starts: NDArray[np.int64], now_us: int) -> None:
+        self.layout, self._slots, self._starts, self._now_us = own, slots, starts, now_us
+        self._numbers: tuple[NDArray[np.float64], NDArray[np.bool_]] | None = None
+
+    def numbers(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """All numeric features and whether they are known, shape (rows, F)."""
+        if self._numbers is None:
+            own = self.layout
+            self._numbers = _kernels.finish_numbers(
+                own.levels,
+                len(own.lists),
+                own.head,
+                own.numeric_codes,
+                own.numeric_priors,
+                self._slots,
+                self._starts,
+                self._now_us,
+            )
+        return self._numbers
+
+    def entries(self, place: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The slots of one list's values, and where each row's begin."""
+        own = self.layout
+        return _kernels.finish_list(
+            own.levels, own.list_limits, own.head, place, self._slots, self._starts, self._now_us
+        )
+
+
+def _cast(value: Array, kind: Kind) -> Array:
+    """A derived value as its column's kind: numbers and flags as text where the design asks for a category."""
+    if isinstance(value, Values) and kind.base == "text" and value.data.dtype != object:
+        different, which = np.unique(value.data, return_inverse=True)
+        texts = np.empty(len(different), object)
+        texts[:] = [text_of(one) for one in different.tolist()]
+        return Values(texts[which], value.valid)
+    if isinstance(value, Values) and kind.base == "number":
+        return Values(value.data.astype(np.float64), value.valid)
+    return value
+
+
+def _taken(value: Array, which: NDArray[np.int64]) -> Array:
+    at = np.where(which < 0, len(value.valid) - 1, which)
+    if len(value.valid) == 1:  # which `take` would leave single
+        return spread(value, len(which))
+    return value.take(at)
+
+
+def _number(value: Array, group: FeatureGroup, name: str) -> Values:
+    if isinstance(value, Lists) or value.data.dtype != np.float64:
+        feature, rule = name.split(".")[1], "a number, since it is averaged over a list of keys"
+        kind = next(one.kind for one in group.aggregates if one.name == feature)
+        raise InvalidField(where=group.at, part=f"Features {group.name}", field=feature, rule=rule, value=str(kind))
+    return value
+
+
+def _averaged(value: Values, pairs: Pairs, rows: int) -> Values:
+    data, valid = value.data[pairs.which], value.valid[pairs.which]
+    counts = np.bincount(pairs.row, valid, rows)
+    sums = np.bincount(pairs.row, np.where(valid, data, 0.0), rows)
+    return Values(sums / np.maximum(counts, 1), counts > 0)

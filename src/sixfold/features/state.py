@@ -1,0 +1,199 @@
+"""The stream's side of features: events folded into packed rows, rows and log offset committed together."""
+# N = events, K = keys
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from sixfold.data.keys import joined
+from sixfold.data.rows import decode
+from sixfold.design.kinds import Kind
+from sixfold.design.schema import FeatureGroup, Stream, TableSchema
+from sixfold.design.system import System
+from sixfold.errors import StateMismatch, StateNotEmpty, StateUnfinished
+from sixfold.features import _kernels
+from sixfold.features.dictionary import Dictionary
+from sixfold.features.events import EventBatch, event_kinds, from_records, from_table, look_up
+from sixfold.features.keys import pair_keys, spread
+from sixfold.features.layout import layout
+from sixfold.features.packed import group_space, pack, row_keys, unpack
+from sixfold.features.tables import Tables
+from sixfold.stores.log import Record
+from sixfold.stores.online import OnlineStore, Row
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["History", "StateWriter", "check_definitions"]
+
+DEFINITIONS = "definitions"
+UNFINISHED = "building"
+"""Names of meta entries: the fingerprint of the definitions in force, and whether a build was left halfway."""
+CHUNK = 500_000
+
+
+class History(Protocol):
+    """Ingested sources, as `sixfold.data` keeps them."""
+
+    @property
+    def offset(self) -> int:
+        """The log offset up to which it has taken the log, -1 for nothing."""
+
+    def sql(self, name: str) -> str:
+        """What stands after `from` in SQL for the rows of a stream or a table."""
+
+
+def check_definitions(system: System, store: OnlineStore) -> None:
+    """Refuse a store whose rows were made for other definitions, or by half a build.
+
+    Raises:
+        StateMismatch, StateUnfinished: as they say.
+    """
+    if store.get_meta(UNFINISHED):
+        raise StateUnfinished
+    found = store.get_meta(DEFINITIONS)
+    if found is not None and found != system.fingerprint.encode():
+        raise StateMismatch(what="the online store")
+
+
+class StateWriter:
+    """Keeps the packed rows of all groups, and the tables that they and serving read. One writes a store.
+
+    Raises:
+        StateMismatch, StateUnfinished: the store cannot be gone on with.
+    """
+
+    def __init__(self, system: System, store: OnlineStore) -> None:
+        check_definitions(system, store)
+        self._system, self._store = system, store
+        self._tables, self._dictionary = Tables(system.tables, store), Dictionary(store)
+        self._groups: dict[str, list[FeatureGroup]] = defaultdict(list)
+        for group in system.features.values():
+            self._groups[group.stream].append(group)
+        self._layouts = {name: layout(group) for name, group in system.features.items()}
+        self.offset = store.offset()
+        """The largest log offset applied, -1 for none."""
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Fold log records, ascending by offset, into the rows and commit; those applied before are left out.
+
+        Records of streams that no group reads only move the offset.
+        """
+        new = [record for record in records if record.offset > self.offset]
+        if not new:
+            return
+        if self.offset < 0 and self._store.get_meta(DEFINITIONS) is None:
+            self._store.put_meta(DEFINITIONS, self._system.fingerprint.encode())
+        by_name: dict[str, list[Record]] = defaultdict(list)
+        for record in new:
+            by_name[record.stream].append(record)
+        for name, schema in self._system.tables.items():
+            self._stage(schema, by_name.get(name, []))
+        rows: list[Row] = []
+        for name in self._groups:
+            if name in by_name:
+                rows += self._fold(
+                    name, from_records(by_name[name], self._reads(self._system.streams[name]), self._system.timezone)
+                )
+        self._commit(rows, new[-1].offset)
+
+    def build(self, con: "duckdb.DuckDBPyConnection", ingested: History) -> None:
+        """Make all rows from ingested history in an empty store; go on with the log after `ingested.offset`.
+
+        Raises:
+            StateNotEmpty: events were applied to this store, or it was built before.
+        """
+        if self.offset >= 0 or self._store.get_meta(DEFINITIONS) is not None:
+            raise StateNotEmpty(offset=self.offset)
+        self._store.put_meta(UNFINISHED, b"1")
+        self._store.put_meta(DEFINITIONS, self._system.fingerprint.encode())
+        for name, schema in self._system.tables.items():
+            for chunk in _chunks(con, ingested, name):
+                self._stage_rows(schema, chunk.to_pylist())
+                self._commit([], -1)
+        for name in self._groups:
+            stream = self._system.streams[name]
+            for chunk in _chunks(con, ingested, name):
+                self._commit(self._fold(name, from_table(chunk, self._reads(stream), self._system.timezone)), -1)
+        self._commit([], ingested.offset)
+        self._store.put_meta(UNFINISHED, b"")
+
+    def _fold(self, stream: str, events: EventBatch) -> Iterator[Row]:
+        groups = self._groups[stream]
+        names = frozenset().union(*(group.names for group in groups))
+        look_up(groups[0].event, names, events.columns, self._tables, events.known, events.offsets)
+        for group in groups:
+            yield from self._fold_group(group, events)
+
+    def _fold_group(self, group: FeatureGroup, events: EventBatch) -> Iterator[Row]:
+        own, space = self._layouts[group.name], group_space(group.name)
+        touching = events.touching(own)
+        columns = [events.columns[group.event.keys[entity]] for entity in group.entities]
+        keys = pair_keys([spread(array, len(events.known)).take(touching) for array in columns], len(touching))
+        # Rows ascend by offset and the sort is stable, so equal times stay in the order of their offsets.
+        order = np.lexsort((events.known[touching[keys.row]], keys.which))
+        order = order[keys.which[order] >= 0]
+        at, starts = touching[keys.row[order]], np.searchsorted(keys.which[order], np.arange(len(keys.texts) + 1))
+        places = row_keys(keys.texts)
+        old, old_starts = unpack(self._store.get(space, places), own)
+        values, seen = events.entries(own.lists, self._dictionary)
+        slots, bounds = _kernels.fold(
+            own.definition,
+            own.levels,
+            own.list_limits,
+            old,
+            old_starts,
+            starts,
+            events.known[at],
+            events.adds(own.measures)[at],
+            values[at],
+            seen[at],
+            events.hits(own.scalars)[at],
+        )
+        return zip(repeat(space), places, pack(slots, bounds))
+
+    def _commit(self, rows: Iterable[Row], offset: int) -> None:
+        try:
+            every = [*rows, *self._tables.staged()]
+            self._store.commit([*every, *self._dictionary.added()], offset=offset)
+        except BaseException:
+            self._dictionary.settle(committed=False)
+            self._tables.settle()
+            raise
+        self._dictionary.settle(committed=True)
+        self._tables.settle()
+        self.offset = max(self.offset, offset)
+
+    def _stage(self, schema: TableSchema, records: Sequence[Record]) -> None:
+        rows: list[dict[str, Any]] = []
+        for record in records:
+            row = decode(record.payload)
+            if row["valid_from"] is None:
+                row["valid_from"] = record.arrival_us
+            rows.append({**row, "offset": record.offset})
+        self._stage_rows(schema, rows)
+
+    def _stage_rows(self, schema: TableSchema, rows: Iterable[Mapping[str, Any]]) -> None:
+        staged = []
+        for row in rows:
+            parts = [row[key.name] for key in schema.keys]
+            if None not in parts:
+                staged.append((joined(parts), row["valid_from"], row["offset"], row))
+        self._tables.stage(schema.name, staged)
+
+    def _reads(self, stream: Stream) -> dict[str, Kind]:
+        """The stream's own columns that its groups or the lookups for them read."""
+        groups = self._groups[stream.name]
+        names = frozenset().union(*(group.names for group in groups), groups[0].event.base)
+        return {name: kind for name, kind in event_kinds(stream).items() if name in names}
+
+
+def _chunks(con: "duckdb.DuckDBPyConnection", ingested: History, name: str) -> Iterator[pa.Table]:
+    """The rows that every source has reached, ascending by offset."""
+    query = f'select * from {ingested.sql(name)} where "offset" <= {ingested.offset} order by "offset"'
+    for batch in con.sql(query).to_arrow_reader(CHUNK):
+        yield pa.Table.from_batches([batch])

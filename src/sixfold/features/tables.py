@@ -1,0 +1,130 @@
+"""Tables in the online store: every version of each row, and the version that holds at a time."""
+# B = rows asked about, U = different keys among them, V = versions of these keys
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from sixfold.design.kinds import Kind
+from sixfold.design.schema import TableSchema
+from sixfold.features.arrays import Array, column
+from sixfold.features.packed import row_keys, table_space
+from sixfold.stores.online import OnlineStore, Row
+
+__all__ = ["Tables"]
+
+Version = list[Any]
+"""[valid_from (us), offset, value of each column in the order of `Tables.columns`]."""
+_KEY = itemgetter(0, 1)
+
+
+class Tables:
+    """Looks rows up by key and time. A version holds from its `valid_from` on; of equal ones the later offset holds.
+
+    All versions stay, since a late event reads the version of its own time.
+    """
+
+    def __init__(self, tables: Mapping[str, TableSchema], store: OnlineStore) -> None:
+        self._store = store
+        self.columns: dict[str, dict[str, Kind]] = {name: _columns(table) for name, table in tables.items()}
+        """Kinds by column of each table."""
+        self._staged: dict[tuple[str, str], list[Version]] = {}
+        self._decode = msgspec.msgpack.Decoder(list[Version]).decode
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def lookup(
+        self,
+        table: str,
+        names: Sequence[str],
+        keys: Sequence[str],
+        which: NDArray[np.int64],
+        at: NDArray[np.int64],
+        offsets: NDArray[np.int64] | None = None,
+    ) -> dict[str, Array]:
+        """Columns of the versions that hold, by canonical name.
+
+        Args:
+            names: Columns of the table, without its name.
+            keys: U different keys.
+            which: Shape (B,), the key of each row, -1 for none.
+            at: Shape (B,) or (1,), microseconds.
+            offsets: Shape (B,), of events: they do not see versions that the log brought later.
+        """
+        versions, starts = self._versions(table, keys)
+        picked = _pick(versions, starts, which, np.broadcast_to(at, which.shape), offsets)
+        kinds, order = self.columns[table], list(self.columns[table])
+        found: dict[str, Array] = {}
+        for name in names:
+            place = 2 + order.index(name)
+            values = [version[place] for version in versions]
+            values.append(None)  # where `picked` is -1
+            found[f"{table}.{name}"] = column(kinds[name], values).take(picked)
+        return found
+
+    def stage(self, table: str, rows: Sequence[tuple[str, int, int, Mapping[str, Any]]]) -> None:
+        """Take new versions in: (key, valid_from, offset, values by column). Lookups see them at once."""
+        missing = [key for key in dict.fromkeys(row[0] for row in rows) if (table, key) not in self._staged]
+        for key, raw in zip(missing, self._store.get(table_space(table), row_keys(missing))):
+            self._staged[table, key] = self._decode(raw) if raw else []
+        for key, valid_from, offset, values in rows:
+            self._staged[table, key].append([valid_from, offset, *(values.get(c) for c in self.columns[table])])
+        for key in dict.fromkeys(row[0] for row in rows):
+            self._staged[table, key].sort(key=_KEY)
+
+    def staged(self) -> list[Row]:
+        """Rows to commit."""
+        rows: list[Row] = []
+        keys = row_keys(key for _, key in self._staged)
+        for (table, _), key, versions in zip(self._staged, keys, self._staged.values()):
+            # After this commit nothing can see a version that has a later one of the same time.
+            kept = {version[0]: version for version in versions}
+            rows.append((table_space(table), key, self._encode(list(kept.values()))))
+        return rows
+
+    def settle(self) -> None:
+        """Forget what was staged: it is committed, or will not be."""
+        self._staged = {}
+
+    def _versions(self, table: str, keys: Sequence[str]) -> tuple[list[Version], NDArray[np.int64]]:
+        """V versions, those of one key together and ascending, and where each key's begin, shape (U + 1,)."""
+        found = self._store.get(table_space(table), row_keys(keys))
+        versions: list[Version] = []
+        starts = np.zeros(len(keys) + 1, np.int64)
+        for i, (key, raw) in enumerate(zip(keys, found), 1):
+            staged = self._staged.get((table, key)) if self._staged else None
+            versions += self._decode(raw) if staged is None and raw else staged or ()
+            starts[i] = len(versions)
+        return versions, starts
+
+
+def _pick(
+    versions: Sequence[Version],
+    starts: NDArray[np.int64],
+    which: NDArray[np.int64],
+    at: NDArray[np.int64],
+    offsets: NDArray[np.int64] | None,
+) -> NDArray[np.int64]:
+    """For each row the position of the version that holds, -1 for none."""
+    valid_from = np.array([version[0] for version in versions], np.int64)
+    times = np.unique(valid_from)
+    ranks = len(times) + 1
+    owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    place = owner * ranks + np.searchsorted(times, valid_from, "right")
+    picked = np.searchsorted(place, which * ranks + np.searchsorted(times, at, "right"), "right") - 1
+    first = starts[np.maximum(which, 0)] if len(starts) > 1 else np.zeros(len(which), np.int64)
+    if offsets is not None:
+        brought = np.array([version[1] for version in versions] or [0], np.int64)
+        while (hidden := (picked >= first) & (brought[picked] >= 0) & (brought[picked] >= offsets)).any():
+            picked[hidden] -= 1
+    return np.where((which >= 0) & (picked >= first), picked, -1).astype(np.int64)
+
+
+def _columns(table: TableSchema) -> dict[str, Kind]:
+    return {
+        **{key.name: Kind("text", key.is_list, key.entity) for key in (*table.keys, *table.links)},
+        **{one.name: one.kind for one in table.fields},
+    }
