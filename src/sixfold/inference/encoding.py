@@ -1,0 +1,256 @@
+"""From named columns to the arrays that a model reads: vocabularies and scales, fitted on the training part alone."""
+# B = rows, N = numbers, C = categories, L = length of a list
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sixfold.design.kinds import Kind
+from sixfold.features.arrays import Array, Lists, Values
+
+__all__ = ["NULL", "UNKNOWN", "Encoder", "NumberScale", "TextCodes", "Vocabulary", "fit"]
+
+NULL, UNKNOWN, FIRST = 0, 1, 2
+"""Codes of a null (and of padding), of a text outside the vocabulary, and of the first known text."""
+
+_CLIP = 6.0
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The texts that have a code of their own."""
+
+    texts: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of codes, null and unknown included."""
+        return FIRST + len(self.texts)
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        """Text to code."""
+        return {text: code for code, text in enumerate(self.texts, FIRST)}
+
+    @cached_property
+    def values(self) -> pa.Array:
+        """The texts as Arrow's strings."""
+        return pa.array(self.texts, pa.string())
+
+    def encode(self, column: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+        """Codes of a column of strings, shape (B,)."""
+        found = pc.index_in(column, value_set=self.values)
+        codes = np.asarray(pc.fill_null(found, UNKNOWN - FIRST), np.int64) + FIRST
+        codes[np.asarray(pc.is_null(column), bool)] = NULL
+        return codes
+
+
+@dataclass(frozen=True, slots=True)
+class NumberScale:
+    """How a number enters a model: log1p where it is never negative and spreads widely, then standardised."""
+
+    name: str
+    log: bool
+    mean: float
+    std: float
+    nullable: bool
+    """A second number says where it is null."""
+
+    def encode(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
+        """One array of shape (B,), two where the number may be null."""
+        x = np.where(valid, data, 0.0).astype(np.float64)
+        x = np.log1p(np.maximum(x, 0.0)) if self.log else x
+        scaled = np.where(valid, np.clip((x - self.mean) / self.std, -_CLIP, _CLIP), 0.0).astype(np.float32)
+        return [scaled, (~valid).astype(np.float32)] if self.nullable else [scaled]
+
+
+@dataclass(frozen=True, slots=True)
+class TextCodes:
+    """A text, or a list of texts (padded with zeros to `length`, its last ones kept), and its vocabulary."""
+
+    name: str
+    vocabulary: str
+    length: int | None = None
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The fitted encoding of a model's inputs.
+
+    It gives `numbers` float32 (B, N), `categories` int64 (B, C), one int64 (B, L) for each list under its name, and
+    `raw:NAME` float32 (B,) for each number that the model wants as it is (null as 0).
+    """
+
+    numbers: tuple[NumberScale, ...]
+    categories: tuple[TextCodes, ...]
+    lists: tuple[TextCodes, ...]
+    raw: tuple[str, ...]
+    vocabularies: dict[str, Vocabulary]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Canonical names of the columns that it reads."""
+        texts = (*self.categories, *self.lists)
+        return frozenset([*(scale.name for scale in self.numbers), *(field.name for field in texts), *self.raw])
+
+    @property
+    def width(self) -> int:
+        """N: numbers, counting those that say where one is null."""
+        return sum(1 + scale.nullable for scale in self.numbers)
+
+    def encode_table(self, table: pa.Table) -> dict[str, NDArray[Any]]:
+        """Encode whole Arrow columns, as training does."""
+        rows = len(table)
+        numbers = [part for s in self.numbers for part in s.encode(*_floats(table[s.name]))]
+        categories = [self.vocabularies[c.vocabulary].encode(table[c.name]) for c in self.categories]
+        arrays: dict[str, NDArray[Any]] = {
+            "numbers": np.stack(numbers, 1) if numbers else np.empty((rows, 0), np.float32),
+            "categories": np.stack(categories, 1) if categories else np.empty((rows, 0), np.int64),
+        }
+        for field in self.lists:
+            column = table[field.name].combine_chunks()
+            flat = self.vocabularies[field.vocabulary].encode(column.flatten())
+            sizes = np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
+            arrays[field.name] = _pad(flat, np.concatenate([[0], np.cumsum(sizes)]), field.length or 1)
+        for name in self.raw:
+            data, valid = _floats(table[name])
+            arrays[f"raw:{name}"] = np.where(valid, data, 0.0).astype(np.float32)
+        return arrays
+
+    def encode(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[Any]]:
+        """Encode columns of B rows or of one that stands for all, as serving does."""
+        numbers = [_spread(p, rows) for s in self.numbers for p in s.encode(*_values(columns[s.name]))]
+        categories = [_spread(self._codes(c, columns), rows) for c in self.categories]
+        arrays: dict[str, NDArray[Any]] = {
+            "numbers": np.stack(numbers, 1) if numbers else np.empty((rows, 0), np.float32),
+            "categories": np.stack(categories, 1) if categories else np.empty((rows, 0), np.int64),
+        }
+        for field in self.lists:
+            column = columns[field.name]
+            assert isinstance(column, Lists)
+            codes = self.vocabularies[field.vocabulary].codes
+            flat = np.fromiter((codes.get(x, UNKNOWN) for x in column.data), np.int64, len(column.data))
+            arrays[field.name] = np.ascontiguousarray(_spread(_pad(flat, column.offsets, field.length or 1), rows))
+        for name in self.raw:
+            data, valid = _values(columns[name])
+            arrays[f"raw:{name}"] = np.ascontiguousarray(_spread(np.where(valid, data, 0.0).astype(np.float32), rows))
+        return arrays
+
+    def to_json(self) -> bytes:
+        """The encoding as JSON."""
+        return msgspec.json.encode(self)
+
+    @staticmethod
+    def from_json(text: bytes) -> "Encoder":
+        """The encoding that `to_json` wrote."""
+        return msgspec.json.decode(text, type=Encoder)
+
+    def _codes(self, field: TextCodes, columns: Mapping[str, Array]) -> NDArray[np.int64]:
+        data, valid = _values(columns[field.name])
+        codes = self.vocabularies[field.vocabulary].codes
+        known = (codes.get(x, UNKNOWN) if ok else NULL for x, ok in zip(data, valid))
+        return np.fromiter(known, np.int64, len(data))
+
+
+def fit(
+    table: pa.Table,
+    kinds: Mapping[str, Kind],
+    names: Sequence[str],
+    *,
+    raw: Sequence[str] = (),
+    min_count: int = 1,
+    longest: int = 50,
+    vocabularies: Mapping[str, Vocabulary] | None = None,
+) -> Encoder:
+    """Fit scales and vocabularies on the training rows.
+
+    Args:
+        table: The training part: a column for each name.
+        kinds: The kind of each column; texts of one domain share a vocabulary.
+        names: The model's inputs, in order.
+        raw: Numbers that the model wants as they are.
+        min_count: A text seen less often is unknown.
+        longest: A list longer than this keeps its last elements.
+        vocabularies: Taken as they are for the domains that they name.
+    """
+    texts = [name for name in names if kinds[name].base == "text"]
+    domains: dict[str, list[str]] = {}
+    for name in texts:
+        domains.setdefault(kinds[name].domain or name, []).append(name)
+    given = vocabularies or {}
+    fitted = {
+        domain: given[domain] if domain in given else _vocabulary([table[name] for name in own], min_count)
+        for domain, own in domains.items()
+    }
+    fields = {
+        name: TextCodes(
+            name, kinds[name].domain or name, _longest(table[name], longest) if kinds[name].is_list else None
+        )
+        for name in texts
+    }
+    return Encoder(
+        tuple(_scale(name, table[name]) for name in names if kinds[name].base != "text"),
+        tuple(field for field in fields.values() if field.length is None),
+        tuple(field for field in fields.values() if field.length is not None),
+        tuple(raw),
+        fitted,
+    )
+
+
+def _vocabulary(columns: list[pa.ChunkedArray], min_count: int) -> Vocabulary:
+    flat = [pc.list_flatten(c) if pa.types.is_list(c.type) or pa.types.is_large_list(c.type) else c for c in columns]
+    counts: dict[str, int] = {}
+    for column in flat:
+        for entry in pc.value_counts(
+            column.combine_chunks() if len(column.chunks) != 1 else column.chunk(0)
+        ).to_pylist():
+            if entry["values"] is not None:
+                counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
+    return Vocabulary(tuple(sorted(text for text, n in counts.items() if n >= min_count)))
+
+
+def _scale(name: str, column: pa.ChunkedArray) -> NumberScale:
+    data, valid = _floats(column)
+    x = data[valid]
+    if not len(x):
+        return NumberScale(name, False, 0.0, 1.0, True)
+    log = bool(x.min() >= 0 and x.max() > 5)
+    x = np.log1p(x) if log else x
+    return NumberScale(name, log, float(x.mean()), float(x.std()) or 1.0, bool(len(x) < len(data)))
+
+
+def _longest(column: pa.ChunkedArray, longest: int) -> int:
+    return max(1, min(longest, pc.max(pc.list_value_length(column)).as_py() or 1))
+
+
+def _floats(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    valid = np.asarray(pc.is_valid(column), bool)
+    return np.asarray(pc.fill_null(pc.cast(column, pa.float64()), 0.0), np.float64), valid
+
+
+def _values(column: Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    assert isinstance(column, Values)
+    return column.data, column.valid
+
+
+def _spread(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    return array if len(array) == rows else np.broadcast_to(array, (rows, *array.shape[1:]))
+
+
+def _pad(flat: NDArray[np.int64], offsets: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Rows of `length`, zeros behind; where a list is longer, its last elements."""
+    ends = offsets[1:]
+    sizes = np.minimum(np.diff(offsets), length)
+    at = np.arange(length)
+    index = (ends - sizes)[:, None] + at
+    inside = at < sizes[:, None]
+    if not len(flat):
+        return np.zeros((len(ends), length), np.int64)
+    return np.where(inside, flat[np.minimum(index, len(flat) - 1)], NULL)

@@ -1,0 +1,64 @@
+"""A network of stacked bodies over embedded inputs, one head a label."""
+# B = rows, N = numbers, C = categories, L = length of a list, D = width
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sixfold.design.models import Body, Cross, Experts, Head, WatchTime
+from sixfold.inference.encoding import Encoder
+from sixfold.models.layers import CrossLayers, ExpertMixture, embedding, root_pool
+
+__all__ = ["MultiTaskNetwork"]
+
+_DROPOUT, _HEAD_WIDTH = 0.1, 32
+
+
+class MultiTaskNetwork(nn.Module):
+    """Inputs, embedded and joined -> bodies -> one output a head, in the scale of its loss (a logit, a logarithm)."""
+
+    def __init__(self, encoder: Encoder, bodies: Sequence[Body], heads: Sequence[Head], size: int) -> None:
+        """
+        Args:
+            size: The widest embedding; a category with few values has a narrower one.
+        """
+        super().__init__()
+        self.lists = [field.name for field in encoder.lists]
+        sizes = [encoder.vocabularies[field.vocabulary].size for field in encoder.categories]
+        widths = [min(size, max(2, round(1.6 * codes**0.4))) for codes in sizes]
+        self.categories = nn.ModuleList(embedding(codes, width, 0.01) for codes, width in zip(sizes, widths))
+        lists = [encoder.vocabularies[field.vocabulary].size for field in encoder.lists]
+        self.list_embeddings = nn.ModuleList(embedding(codes, size, 0.01) for codes in lists)
+        width = encoder.width + sum(widths) + size * len(lists)
+        self.bodies = nn.ModuleList()
+        for body in bodies:
+            module, width = _body(body, width, len(heads))
+            self.bodies.append(module)
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, _HEAD_WIDTH), nn.ReLU(), nn.Linear(_HEAD_WIDTH, 1)) for _ in heads
+        )
+        self.durations = [f"raw:{h.duration}" if isinstance(h, WatchTime) else None for h in heads]
+
+    def forward(self, arrays: Mapping[str, Tensor]) -> list[Tensor]:
+        """One (B,) tensor a head; `arrays` as `Encoder` gives them, empty ones may be missing."""
+        parts = [arrays["numbers"]] if "numbers" in arrays else []
+        parts += [table(arrays["categories"][:, at]) for at, table in enumerate(self.categories)]
+        parts += [root_pool(arrays[n], table) for n, table in zip(self.lists, self.list_embeddings)]
+        x: Tensor | list[Tensor] = torch.cat(parts, 1)
+        for body in self.bodies:
+            x = body(x)
+        per_head = x if isinstance(x, list) else [x] * len(self.heads)
+        return [head(own).squeeze(1) for head, own in zip(self.heads, per_head)]
+
+
+def _body(body: Body, width: int, heads: int) -> tuple[nn.Module, int]:
+    if isinstance(body, Cross):
+        return CrossLayers(width, body.layers, _DROPOUT), width
+    if isinstance(body, Experts):
+        return ExpertMixture(width, body.n, body.width, heads, _DROPOUT), body.width
+    layers: list[nn.Module] = []
+    for out in body.widths:
+        layers += [nn.Linear(width, out), nn.ReLU(), nn.Dropout(_DROPOUT)]
+        width = out
+    return nn.Sequential(*layers), width

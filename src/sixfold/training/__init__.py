@@ -1,0 +1,1 @@
+"""From examples to exported models: tensors, losses, the loop."""

@@ -1,0 +1,77 @@
+"""Exporting a torch module to ONNX, checked against torch."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sixfold.errors import ExportDiffers
+
+__all__ = ["export"]
+
+_TOLERANCE = 1e-4
+
+
+def export(module: nn.Module, arrays: dict[str, NDArray[Any]], outputs: Sequence[str], path: Path) -> None:
+    """Write the module as ONNX with a free number of rows, and compare what both say of the sample rows.
+
+    Args:
+        module: Takes a dict of tensors, gives a tensor or a tuple of them.
+        arrays: Sample rows, two or more, by the names that the ONNX inputs get.
+        outputs: Names of the ONNX outputs.
+
+    Raises:
+        ExportDiffers: torch and ONNX Runtime differ by more than 1e-4, relative to 1 + the value.
+    """
+    import onnxruntime
+
+    module = module.cpu().eval()
+    # An array without columns would become an input whose number of rows is fixed.
+    used = {name: array for name, array in arrays.items() if array.ndim == 1 or array.shape[1]}
+    sample = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in used.items()}
+    rows = torch.export.Dim("rows", min=1)
+    with _quiet():
+        torch.onnx.export(
+            module,
+            (),
+            str(path),
+            kwargs={"arrays": sample},
+            input_names=list(sample),
+            output_names=list(outputs),
+            dynamic_shapes={"arrays": {name: {0: rows} for name in sample}},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    with torch.no_grad():
+        told = module(sample)
+    expected = [t.numpy() for t in (told if isinstance(told, tuple) else (told,))]
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    inputs = {i.name: arrays[i.name] for i in session.get_inputs()}
+    for name, ours, theirs in zip(outputs, expected, session.run(list(outputs), inputs)):
+        difference = float(np.max(np.abs(ours - theirs) / (1.0 + np.abs(ours)), initial=0.0))
+        if not difference <= _TOLERANCE:
+            raise ExportDiffers(path=str(path), output=name, difference=difference, tolerance=_TOLERANCE)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter's talk: of torchvision, which is not used, and of its own deprecated internals."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", UserWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logger.setLevel(level)
