@@ -1,0 +1,162 @@
+"""A release: one folder that holds everything an answer is made of, and is swapped whole."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sixfold.design import System, load
+from sixfold.errors import ReleaseDamaged, ReleaseMismatch, ReleaseMissing
+from sixfold.inference import models
+
+__all__ = ["Manifest", "Release", "Releases"]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """`release.json`: what the release is, and the fingerprint of each of its files."""
+
+    id: str
+    system: str
+    features: str
+    """Fingerprint of the feature definitions (`System.fingerprint`)."""
+    data: dict[str, Any]
+    """What it was trained on: the folder, rows by source, the log's offset."""
+    seed: int
+    metrics: dict[str, Any]
+    baselines: dict[str, Any]
+    gates: list[dict[str, Any]]
+    requirements: dict[str, Any]
+    """Each requirement beside what was measured."""
+    files: dict[str, str]
+    """Path in the folder to SHA-256."""
+
+
+class Release:
+    """A release on disk, verified when it is opened.
+
+    Raises:
+        ReleaseDamaged: a file is missing or changed.
+        ReleaseMismatch: its design file does not give the feature definitions that it was trained with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.id = folder, folder.name
+        try:
+            self.manifest = msgspec.json.decode((folder / "release.json").read_bytes(), type=Manifest)
+        except (OSError, msgspec.DecodeError) as error:
+            raise ReleaseDamaged(path=str(folder / "release.json"), reason=str(error)) from error
+        for name, expected in self.manifest.files.items():
+            path = folder / name
+            if not path.is_file():
+                raise ReleaseDamaged(path=str(path), reason="the file is missing")
+            if _sha256(path) != expected:
+                raise ReleaseDamaged(path=str(path), reason="its content changed since it was released")
+        if self.system.fingerprint != self.manifest.features:
+            expected, found = self.system.fingerprint, self.manifest.features
+            raise ReleaseMismatch(name=self.id, what="feature definitions", expected=expected, found=found)
+
+    @cached_property
+    def system(self) -> System:
+        """The design as it was when the release was made."""
+        return load(self.folder / "design.py")
+
+    def model(self, name: str, *, threads: int = 1) -> models.Scorer | models.Towers:
+        """One of its models, ready to run."""
+        return models.load(self.folder / "models" / name, threads=threads)
+
+    def has(self, name: str) -> bool:
+        """Whether it holds a model of that name."""
+        return (self.folder / "models" / name / "model.json").is_file()
+
+
+class Releases:
+    """The releases of one system, and the pointer to the one that serves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def ids(self) -> list[str]:
+        """All releases, oldest first."""
+        found = [path.parent.name for path in self.folder.glob("r*/release.json")]
+        return sorted(found, key=lambda name: int(name[1:].split("-")[0]))
+
+    def open(self, name: str) -> Release:
+        """The release of that name.
+
+        Raises:
+            ReleaseMissing: there is none.
+        """
+        if name not in self.ids():
+            raise ReleaseMissing(name=name, known=self.ids(), folder=str(self.folder))
+        return Release(self.folder / name)
+
+    def current(self) -> str | None:
+        """The release that serves; None before the first promotion."""
+        promoted = self._promoted()
+        return promoted[-1] if promoted else None
+
+    def promote(self, name: str) -> None:
+        """Point to this release; servers follow.
+
+        Raises:
+            ReleaseMissing, ReleaseDamaged: it cannot serve.
+        """
+        self.open(name)
+        self._point([*self._promoted(), name])
+
+    def rollback(self) -> str:
+        """Point to the release that served before this one.
+
+        Raises:
+            ReleaseMissing: there was none.
+        """
+        promoted = self._promoted()
+        if len(promoted) < 2:
+            raise ReleaseMissing(name="before the current one", known=self.ids(), folder=str(self.folder))
+        self._point(promoted[:-1])
+        return promoted[-2]
+
+    def add(
+        self, system: System, design: Path, models_folder: Path, names: list[str], said: Mapping[str, Any]
+    ) -> Release:
+        """Assemble a release beside the others, and open it, which verifies it.
+
+        Args:
+            design: The design file.
+            models_folder: Holds a folder for each exported model.
+            names: The models that the release ships.
+            said: The other fields of `Manifest`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        building = self.folder / ".building"
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir()
+        shutil.copy(design, building / "design.py")
+        for name in names:
+            shutil.copytree(models_folder / name, building / "models" / name)
+        files = {str(p.relative_to(building)): _sha256(p) for p in sorted(building.rglob("*")) if p.is_file()}
+        content = hashlib.sha256(msgspec.json.encode(files, order="sorted")).hexdigest()[:8]
+        number = max([int(one[1:].split("-")[0]) for one in self.ids()], default=0) + 1
+        release_id = f"r{number}-{content}"
+        manifest = Manifest(id=release_id, system=system.name, features=system.fingerprint, files=files, **said)
+        (building / "release.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        building.rename(self.folder / release_id)
+        return Release(self.folder / release_id)
+
+    def _promoted(self) -> list[str]:
+        path = self.folder / "promoted"
+        return path.read_text().split() if path.is_file() else []
+
+    def _point(self, promoted: list[str]) -> None:
+        beside = self.folder / ".promoted"
+        beside.write_text("\n".join(promoted) + "\n")
+        beside.rename(self.folder / "promoted")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
