@@ -1,0 +1,253 @@
+"""The HTTP application: routes, and what each error becomes. Answers are computed in threads: the loop stays free."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+
+from sixfold.data.rows import Checked, decode
+from sixfold.errors import (
+    InvalidKey,
+    InvalidRequest,
+    ReleaseMissing,
+    ServingError,
+    SixfoldError,
+    UnknownInRequest,
+)
+from sixfold.serving import replies, requests
+from sixfold.serving.clock import Clock
+from sixfold.serving.live import Current
+from sixfold.serving.metrics import Metrics
+from sixfold.serving.openapi import EventsOperation, PredictOperation, RecommendOperation
+from sixfold.stores import GroupCommit, Receipt
+
+__all__ = ["MAX_BODY_BYTES", "Parts", "make_app"]
+
+MAX_BODY_BYTES = 10_000_000
+APPLIED_WITHIN_S = 0.05
+"""How long an acknowledgement waits for its events to be applied, so that the next answer sees them."""
+
+T = TypeVar("T")
+AnyRequest = Request[Any, Any, Any]
+Reply = Response[bytes]
+
+_log = logging.getLogger("sixfold.serving")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes work with."""
+
+    current: Current
+    commit: GroupCommit
+    clock: Clock
+    metrics: Metrics
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "answer"))
+
+    async def threaded(self, work: Callable[[], T]) -> T:
+        """What `work` gives, computed in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, work)
+
+
+def make_app(parts: Parts) -> Litestar:
+    """The application over these parts; whoever made them closes them."""
+    return Litestar(
+        [*_answering(parts), *_events(parts), *_releases(parts), *_health(parts)],
+        exception_handlers={
+            SixfoldError: partial(_refused, parts.metrics),
+            HTTPException: partial(_http_error, parts.metrics),
+            Exception: partial(_broken, parts.metrics),
+        },
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=OpenAPIConfig(title="Sixfold", version="1"),
+        logging_config=None,
+    )
+
+
+def _answering(parts: Parts) -> list[HTTPRouteHandler]:
+    @post("/v1/recommend", status_code=200, operation_class=RecommendOperation)
+    async def recommend(request: AnyRequest) -> Reply:
+        """The best items for a query."""
+        body = await request.body()
+        return _ok(parts, "recommend", await parts.threaded(lambda: _recommend(parts, body)))
+
+    @post("/v1/predict", status_code=200, operation_class=PredictOperation)
+    async def predict(request: AnyRequest) -> Reply:
+        """What the deployed model predicts for rows."""
+        body = await request.body()
+
+        def work() -> bytes:
+            with parts.current.borrow() as live, parts.metrics.stage("predict rows"):
+                return replies.predicted(requests.prediction(body, live.system, parts.clock.now_us()), live)
+
+        return _ok(parts, "predict", await parts.threaded(work))
+
+    @get("/v1/features/{entity:str}/{key:str}")
+    async def features(entity: str, key: str) -> Reply:
+        """The features and table columns of one key."""
+
+        def work() -> bytes:
+            with parts.current.borrow() as live:
+                return replies.features(entity, key, live, parts.clock.now_us())
+
+        return _ok(parts, "features", await parts.threaded(work))
+
+    return [recommend, predict, features]
+
+
+def _recommend(parts: Parts, body: bytes) -> bytes:
+    with parts.current.borrow() as live, parts.metrics.stage("recommend"):
+        question = requests.question(body, live.system, parts.clock.now_us())
+        if live.answerer is None:
+            rule = f"asked of a design with items; {live.system.name} predicts rows (/v1/predict)"
+            raise InvalidRequest(field="/v1/recommend", rule=rule, got=live.system.query)
+        offset = live.worker.offset
+        answer = live.answerer.answer(question, parts.metrics.stage)
+        logging_it = parts.commit.submit([replies.logged(question, answer, live, offset)])
+        logging_it.add_done_callback(partial(_count_unlogged, parts.metrics))
+        return replies.recommended(question, answer, live.release.id)
+
+
+def _count_unlogged(metrics: Metrics, done: "Future[list[Receipt]]") -> None:
+    if done.cancelled() or done.exception() is not None:
+        metrics.unlogged.inc()
+
+
+def _events(parts: Parts) -> list[HTTPRouteHandler]:
+    @post("/v1/events/{name:str}", status_code=200, operation_class=EventsOperation)
+    async def events(name: str, request: AnyRequest) -> Reply:
+        """Take rows of a stream or a table; they are durable when this answers."""
+        body = await request.body()
+        checked = await parts.threaded(lambda: _checked(parts, name, body))
+        receipts = await asyncio.wrap_future(parts.commit.submit(checked.accepted)) if checked.accepted else []
+        if receipts:
+            await _applied(parts, max(receipt.offset for receipt in receipts))
+        duplicates = sum(receipt.duplicate for receipt in receipts)
+        counts = {"accepted": len(receipts) - duplicates, "duplicates": duplicates, "refused": len(checked.refused)}
+        for result, count in counts.items():
+            parts.metrics.events.labels(name, result).inc(count)
+        refused = [{"index": one.index, "reason": one.reason} for one in checked.refused]
+        return _ok(parts, "events", msgspec.json.encode({**counts, "refused": refused}))
+
+    return [events]
+
+
+def _checked(parts: Parts, name: str, body: bytes) -> Checked:
+    """The rows of a body as events. In a replay the clock follows them, by a day at most."""
+    with parts.current.borrow() as live:
+        if (checker := live.checkers.get(name)) is None:
+            raise UnknownInRequest(kind="stream or table", name=name, known=live.checkers)
+        clock = parts.clock
+        checked = checker.check(requests.rows_of(body), clock.now_us() + clock.tolerance_us)
+        if clock.tolerance_us and name in live.system.streams and checked.accepted:
+            clock.follow(max(decode(event.payload)["known"] for event in checked.accepted) + 1)
+        return checked
+
+
+async def _applied(parts: Parts, offset: int) -> None:
+    """Wait until the state has applied this offset, or for 50 ms."""
+    with parts.current.borrow() as live:
+        waiting = live.worker.wait(offset)
+        live.worker.notify()
+        await asyncio.wait([asyncio.wrap_future(waiting)], timeout=APPLIED_WITHIN_S)
+
+
+def _releases(parts: Parts) -> list[HTTPRouteHandler]:
+    current = parts.current
+
+    def state() -> bytes:
+        with current.borrow() as live:
+            serving = live.release.id
+        found = {"current": current.releases.current(), "serving": serving, "releases": current.releases.ids()}
+        return msgspec.json.encode(found)
+
+    @get("/v1/releases")
+    async def releases() -> Reply:
+        """All releases, the one that is promoted and the one that serves."""
+        return _ok(parts, "releases", await parts.threaded(state))
+
+    @post("/v1/releases/{name:str}/promote", status_code=200)
+    async def promote(name: str) -> Reply:
+        """Serve this release from now on."""
+        await parts.threaded(lambda: current.promote(name))
+        return _ok(parts, "promote", await parts.threaded(state))
+
+    @post("/v1/releases/rollback", status_code=200)
+    async def rollback() -> Reply:
+        """Serve the release that served before."""
+        await parts.threaded(current.rollback)
+        return _ok(parts, "rollback", await parts.threaded(state))
+
+    return [releases, promote, rollback]
+
+
+def _health(parts: Parts) -> list[HTTPRouteHandler]:
+    @get("/healthz")
+    async def healthz() -> Reply:
+        """The server runs."""
+        return Response(b'{"status":"ok"}', media_type=MediaType.JSON)
+
+    @get("/readyz")
+    async def readyz() -> Reply:
+        """The server answers from a state that is kept fresh."""
+        with parts.current.borrow() as live:
+            if (failure := live.failure or parts.current.failure) is not None:
+                return _error(503, type(failure).__name__, str(failure))
+            ready = {"status": "ready", "release": live.release.id, "lag_s": live.worker.lag_s}
+        return Response(msgspec.json.encode(ready), media_type=MediaType.JSON)
+
+    @get("/openapi.json", include_in_schema=False)
+    async def openapi(request: AnyRequest) -> Reply:
+        """The routes and bodies in OpenAPI."""
+        return Response(msgspec.json.encode(request.app.openapi_schema.to_schema()), media_type=MediaType.JSON)
+
+    @get("/metrics")
+    async def metrics() -> Reply:
+        """Counters and histograms for Prometheus."""
+        return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return [healthz, readyz, openapi, metrics]
+
+
+def _ok(parts: Parts, path: str, content: bytes) -> Reply:
+    parts.metrics.requests.labels(path, "200").inc()
+    return Response(content, media_type=MediaType.JSON)
+
+
+def _error(status: int, name: str, detail: str) -> Reply:
+    content = msgspec.json.encode({"error": name, "detail": detail})
+    return Response(content, media_type=MediaType.JSON, status_code=status)
+
+
+def _refused(metrics: Metrics, request: AnyRequest, error: SixfoldError) -> Reply:
+    """Our own errors: 404 for what does not exist, 400 for what the request got wrong, 503 for what is wrong here."""
+    if isinstance(error, UnknownInRequest | ReleaseMissing):
+        status = 404
+    else:
+        status = 400 if isinstance(error, ServingError | InvalidKey) else 503
+    metrics.requests.labels("error", str(status)).inc()
+    return _error(status, type(error).__name__, str(error))
+
+
+def _http_error(metrics: Metrics, request: AnyRequest, error: HTTPException) -> Reply:
+    metrics.requests.labels("error", str(error.status_code)).inc()
+    reply = _error(error.status_code, type(error).__name__, str(error.detail))
+    for name, value in (error.headers or {}).items():
+        reply.set_header(name, value)
+    return reply
+
+
+def _broken(metrics: Metrics, request: AnyRequest, error: Exception) -> Reply:
+    """A mistake of ours: told in the server's log, not to the caller."""
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    metrics.requests.labels("error", "500").inc()
+    return _error(500, "InternalError", "the server made a mistake; its log says which")

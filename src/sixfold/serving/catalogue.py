@@ -1,0 +1,262 @@
+"""All items in memory: their columns, which could be an answer, the lists of rules, and their vectors in an index."""
+# I = items, D = embedding width
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from threading import Condition, Lock, Thread
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sixfold.design.expressions import Expression
+from sixfold.design.system import System
+from sixfold.errors import SixfoldError
+from sixfold.features.arrays import Array, Values
+from sixfold.features.expressions import evaluate
+from sixfold.features.keys import length, spread
+from sixfold.features.packed import group_space, table_space
+from sixfold.stores.online import OnlineStore
+
+__all__ = ["Catalogue", "Embedded", "Index", "Items", "Read", "Vectors", "best", "condition", "item_keys", "numbers"]
+
+EXACT_UP_TO = 50_000
+"""Beyond so many items the neighbours are approximate (HNSW: Malkov and Yashunin, TPAMI 2020)."""
+LISTS_AGE_US = 1_000_000
+VECTORS_AGE_US = 60_000_000
+JUMP_US = 60_000_000
+"""A request that finds the catalogue older than this, because a replay's clock jumped, waits for a fresh one."""
+RANKED = 10_000
+"""How many items of a rule's list are kept in order."""
+_PAGE = 20_000
+
+Read = Callable[[Collection[str], Mapping[str, Array], int], dict[str, Array]]
+"""Values by canonical name beside those given, at a time in microseconds; `features.serving.Reader.columns`."""
+
+
+class Vectors(Protocol):
+    """What turns items into vectors."""
+
+    @property
+    def item_names(self) -> frozenset[str]:
+        """Canonical names of what it reads of an item."""
+
+    def item(self, columns: Mapping[str, Array], rows: int) -> NDArray[np.float32]:
+        """Vectors of items, shape (I, D)."""
+
+
+class Index:
+    """Items by inner product with a vector."""
+
+    def __init__(self, vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        import faiss
+
+        self._rows = rows
+        self._index: Any
+        width = vectors.shape[1] if len(vectors) else 1
+        exact = len(rows) <= EXACT_UP_TO
+        self._index = faiss.IndexFlatIP(width) if exact else faiss.IndexHNSWFlat(width, 32, faiss.METRIC_INNER_PRODUCT)
+        self._exact = exact
+        if len(rows):
+            self._index.add(np.ascontiguousarray(vectors[rows]))
+
+    def nearest(self, vector: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+        """At most n items (their places in the catalogue), best first, for a vector of shape (1, D)."""
+        if not len(self._rows):
+            return np.empty(0, np.int64)
+        n = min(n, len(self._rows))
+        if not self._exact:
+            self._index.hnsw.efSearch = max(64, n)
+        found: NDArray[np.int64]
+        _, found = self._index.search(np.ascontiguousarray(vector), n)
+        places: NDArray[np.int64] = self._rows[found[0][found[0] >= 0]]
+        return places
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The items as one model sees them."""
+
+    vectors: NDArray[np.float32]
+    """Shape (I, D)."""
+    index: Index
+    """Over the available items."""
+    since_us: int
+    """When the vectors were last made anew for all items."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """The catalogue at one time; replaced whole."""
+
+    at_us: int
+    keys: NDArray[Any]
+    """Shape (I,), texts."""
+    columns: Mapping[str, Array]
+    """Columns of the item's side, of I rows or of one that stands for all, by canonical name."""
+    available: NDArray[np.int64]
+    """Places of the items that could be an answer, ascending."""
+    ranked: Mapping[str, NDArray[np.int64]]
+    """For each rule over the item's side alone, places of available items, best first."""
+    embedded: Mapping[str, Embedded]
+    """For each model with an item tower."""
+
+
+class Catalogue:
+    """Keeps the items fresh in the background.
+
+    Args:
+        system: The design.
+        store: Where the keys of the items are.
+        read: Gives columns of items.
+        clock: The server's time in microseconds.
+        rules: Rules that candidates are taken from and that depend on the item's side alone.
+        towers: The models with an item tower that candidates are taken from, by name.
+        also: Other names whose values are kept, where they depend on the item's side alone.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        store: OnlineStore,
+        read: Read,
+        clock: Callable[[], int],
+        *,
+        rules: Mapping[str, Expression],
+        towers: Mapping[str, Vectors],
+        also: Collection[str] = (),
+    ) -> None:
+        assert system.item is not None, "a catalogue is made only where a design has items"
+        self._system, self._item, self._store, self._read, self._clock = system, system.item, store, read, clock
+        self._rules, self._towers = rules, towers
+        names = set(also).union(*(rule.names for rule in rules.values()), *(t.item_names for t in towers.values()))
+        names |= system.available.names if system.available else frozenset()
+        self._lookups = frozenset(name for name in names if system.depends(name) <= {self._item})
+        self._refreshing, self._wake = Lock(), Condition()
+        self._changed = self._stopped = False
+        self.failure: SixfoldError | None = None
+        """Why the last refresh in the background failed, if it did."""
+        self._items = self._made(None)
+        self._thread = Thread(target=self._keep_fresh, name="catalogue", daemon=True)
+
+    def start(self) -> None:
+        """Keep the items fresh from now on."""
+        self._thread.start()
+
+    def items(self) -> Items:
+        """The items as of a second ago or so."""
+        if abs(self._clock() - self._items.at_us) > JUMP_US:
+            self.refresh(JUMP_US)
+        return self._items
+
+    def refresh(self, age_us: int = 0) -> None:
+        """Make the items anew unless they are younger than that."""
+        with self._refreshing:
+            if abs(self._clock() - self._items.at_us) >= age_us or self._changed:
+                self._changed = False
+                self._items = self._made(self._items)
+
+    def changed(self) -> None:
+        """Say that rows of items were posted."""
+        with self._wake:
+            self._changed = True
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Stop refreshing. Closing twice is allowed."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _keep_fresh(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._stopped or self._changed, timeout=LISTS_AGE_US / 1e6)
+                if self._stopped:
+                    return
+            try:
+                self.refresh(LISTS_AGE_US)
+                self.failure = None
+            except SixfoldError as error:
+                self.failure = error
+
+    def _made(self, old: Items | None) -> Items:
+        now_us = self._clock()
+        keys = item_keys(self._system, self._store)
+        base = {self._item: Values(keys, np.ones(len(keys), bool))}
+        columns = self._read(self._lookups, base, now_us) if len(keys) else dict(base)
+        system, places = self._system, np.arange(len(keys), dtype=np.int64)
+        if len(keys) and system.available is not None and system.available.names <= columns.keys():
+            places = places[condition(system.available, columns, now_us, system.timezone, len(keys))]
+        ranked = {}
+        for name, rule in self._rules.items():
+            values = numbers(evaluate(rule, columns, now_us, system.timezone), len(keys)) if len(keys) else np.empty(0)
+            ranked[name] = best(values, places, RANKED)
+        items = Items(now_us, keys, columns, places, ranked, {})
+        return replace(items, embedded={name: _embed(items, name, tower, old) for name, tower in self._towers.items()})
+
+
+def item_keys(system: System, store: OnlineStore) -> NDArray[Any]:
+    """The keys of all items: of the rows of their tables, or where they have no table, of their features' rows."""
+    spaces = [table_space(t.name) for t in system.tables.values() if [k.entity for k in t.keys] == [system.item]]
+    if not spaces:
+        spaces = [group_space(g.name) for g in system.features.values() if g.entities == (system.item,)]
+    found: dict[bytes, None] = {}
+    for space in spaces:
+        after: bytes | None = None
+        while page := store.scan(space, after, _PAGE):
+            found.update(dict.fromkeys(key for key, _ in page))
+            after = page[-1][0]
+            if len(page) < _PAGE:
+                break
+    # A key that was too long is kept as a hash, which is no UTF-8 and cannot be told back.
+    texts = [key.decode() for key in found if not key.startswith(b"\xff")]
+    keys = np.empty(len(texts), object)
+    keys[:] = texts
+    return keys
+
+
+def condition(
+    expression: Expression, columns: Mapping[str, Array], now_us: int, timezone: str, rows: int
+) -> NDArray[np.bool_]:
+    """Where a condition is true, shape (rows,); null counts as false."""
+    found = evaluate(expression, columns, now_us, timezone)
+    assert isinstance(found, Values), "a condition is checked by the design to be a flag"
+    return np.broadcast_to(found.data & found.valid, rows)
+
+
+def numbers(column: Array, rows: int) -> NDArray[np.float64]:
+    """A number, time or flag as float64 of shape (rows,); null is NaN."""
+    full = column if length(column) == rows else spread(column, rows)
+    return np.where(full.valid, full.data, np.nan).astype(np.float64)
+
+
+def best(values: NDArray[np.float64], places: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Of these places the n with the largest values, best first; null comes last, of equal ones the earlier first."""
+    own = values[places]
+    own = np.where(np.isnan(own), -np.inf, own)
+    if len(own) > n:
+        limit = np.partition(own, len(own) - n)[len(own) - n]
+        # All that reach the limit, so that ties are cut in the order of places.
+        places, own = places[own >= limit], own[own >= limit]
+    return places[np.argsort(-own, kind="stable")[:n]]
+
+
+def _embed(items: Items, name: str, tower: Vectors, old: Items | None) -> Embedded:
+    """The items with vectors: all made anew once a minute, else those of new items only."""
+    count = len(items.keys)
+    if old is None or not len(old.keys) or abs(items.at_us - old.embedded[name].since_us) >= VECTORS_AGE_US:
+        vectors = tower.item(items.columns, count) if count else np.empty((0, 1), np.float32)
+        return Embedded(vectors, Index(vectors, items.available), items.at_us)
+    known = old.embedded[name]
+    if np.array_equal(old.keys, items.keys) and np.array_equal(old.available, items.available):
+        return known
+    places = {key: place for place, key in enumerate(old.keys.tolist())}
+    which = np.fromiter((places.get(key, -1) for key in items.keys.tolist()), np.int64, count)
+    vectors = known.vectors[which]
+    if len(new := np.flatnonzero(which < 0)):
+        rows = {name: array if length(array) == 1 else array.take(new) for name, array in items.columns.items()}
+        vectors[new] = tower.item(rows, len(new))
+    return Embedded(vectors, Index(vectors, items.available), known.since_us)

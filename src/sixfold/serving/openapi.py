@@ -1,0 +1,54 @@
+"""What OpenAPI says of bodies: they are checked against the released design, whose names no static type knows."""
+
+from dataclasses import dataclass
+
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+
+from sixfold.serving.requests import MAX_ITEMS, MAX_K
+
+__all__ = ["EventsOperation", "PredictOperation", "RecommendOperation"]
+
+_KEY = Schema(one_of=[Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.INTEGER)])
+_NOW = Schema(
+    one_of=[Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.INTEGER)],
+    description="The time to answer for: ISO text or microseconds UTC; default the server's clock.",
+)
+
+
+@dataclass
+class RecommendOperation(Operation):
+    """`POST /v1/recommend`."""
+
+    def __post_init__(self) -> None:
+        properties = {
+            "k": Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_K, default=20),
+            "context": Schema(type=OpenAPIType.OBJECT, description="What the design's Framing.context names."),
+            "items": Schema(type=OpenAPIType.ARRAY, items=_KEY, max_items=MAX_ITEMS),
+            "now": _NOW,
+        }
+        text = "The key of the query under its entity's name, and options."
+        self.request_body = _body(Schema(type=OpenAPIType.OBJECT, properties={**properties}, description=text))
+
+
+@dataclass
+class PredictOperation(Operation):
+    """`POST /v1/predict`."""
+
+    def __post_init__(self) -> None:
+        row = Schema(type=OpenAPIType.OBJECT, description="Keys of the entities and context, by name.")
+        rows = Schema(type=OpenAPIType.ARRAY, items=row, max_items=MAX_ITEMS)
+        schema = Schema(type=OpenAPIType.OBJECT, properties={"rows": rows, "now": _NOW}, required=["rows"])
+        self.request_body = _body(schema)
+
+
+@dataclass
+class EventsOperation(Operation):
+    """`POST /v1/events/{name}`."""
+
+    def __post_init__(self) -> None:
+        row = Schema(type=OpenAPIType.OBJECT, description="A row under the raw names of the source's columns.")
+        self.request_body = _body(Schema(type=OpenAPIType.ARRAY, items=row))
+
+
+def _body(schema: Schema) -> RequestBody:
+    return RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)

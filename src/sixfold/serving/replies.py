@@ -1,0 +1,94 @@
+"""What the server replies, as JSON, and what it logs of an answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sixfold.design.system import System
+from sixfold.errors import UnknownInRequest
+from sixfold.serving.answer import Answer, Question
+from sixfold.serving.live import Live
+from sixfold.serving.requests import Rows
+from sixfold.stores import NewEvent
+
+__all__ = ["ANSWERS", "features", "logged", "predicted", "recommended"]
+
+ANSWERS = "answers"
+"""The stream that answers are logged as."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def recommended(question: Question, answer: Answer, release: str) -> bytes:
+    """The reply to `recommend`."""
+    return msgspec.json.encode({"request_id": question.request_id, "release": release, "items": answer.items})
+
+
+def logged(question: Question, answer: Answer, live: Live, offset: int) -> NewEvent:
+    """The record of an answer.
+
+    Args:
+        offset: The log offset that the state had applied when its features were read.
+    """
+    row = {
+        "request_id": question.request_id,
+        live.system.query: question.key,
+        "time": question.now_us,
+        "known": question.now_us,
+        "applied": offset,
+        "release": live.release.id,
+        "context": {name: array.to_list()[0] for name, array in question.context.items()},
+        "features": answer.query_features,
+        "items": [
+            {
+                "key": one.key,
+                "position": one.position,
+                "propensity": one.propensity,
+                "source": one.source,
+                "score": one.score,
+                "heads": one.heads,
+                "features": used,
+            }
+            for one, used in zip(answer.items, answer.item_features)
+        ],
+    }
+    return NewEvent(ANSWERS, question.request_id.encode(), question.now_us, _encode(row))
+
+
+def predicted(rows: Rows, live: Live) -> bytes:
+    """The reply to `predict`: the heads of each row."""
+    heads: Mapping[str, list[float]] = {}
+    if rows.rows:
+        columns = live.reader.columns(live.scorer.names, rows.columns, rows.now_us)
+        heads = {head: values.tolist() for head, values in live.scorer.score(columns, rows.rows).items()}
+    found = [dict(zip(heads, values)) for values in zip(*heads.values())]
+    return msgspec.json.encode({"release": live.release.id, "rows": found})
+
+
+def features(entity: str, key: str, live: Live, now_us: int) -> bytes:
+    """The reply to `features`: what is known of one key alone. A key never seen has the features of no events.
+
+    Raises:
+        UnknownInRequest: the design has no such entity.
+    """
+    system = live.system
+    if entity not in (known := _entities(system)):
+        raise UnknownInRequest(kind="entity", name=entity, known=sorted(known))
+    found: dict[str, Any] = {}
+    for group in system.features.values():
+        if group.entities == (entity,):
+            values = live.reader.group(group.name, [key], now_us)
+            found |= {f"{group.name}.{name}": value for name, value in values.items()}
+    for table in system.tables.values():
+        if [own.entity for own in table.keys] == [entity]:
+            found |= live.row(table.name, key, now_us)
+    reply = {"entity": entity, "key": key, "now": now_us, "release": live.release.id, "features": found}
+    return msgspec.json.encode(reply)
+
+
+def _entities(system: System) -> set[str]:
+    keys = [key.entity for stream in system.streams.values() for key in stream.keys]
+    keys += [key.entity for table in system.tables.values() for key in table.keys]
+    links = [key.entity for table in system.tables.values() for key in table.links]
+    return {*keys, *links}

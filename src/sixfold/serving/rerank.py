@@ -1,0 +1,100 @@
+"""Re-ranking: from values to the k items of an answer, at most n of a kind, now and then one drawn at random."""
+# M = candidates, K = items of the answer
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sixfold.design.deployment import AtMost, Explore, Rerank
+from sixfold.features.arrays import Array, Lists
+from sixfold.features.keys import length, pair_keys, spread
+
+__all__ = ["Picks", "rerank", "seed_of"]
+
+
+class Picks(NamedTuple):
+    """The answer's items by position."""
+
+    rows: NDArray[np.int64]
+    """Shape (K,): which candidates."""
+    propensities: NDArray[np.float64]
+    """Shape (K,): how probable each was at its position, given those before it."""
+
+
+def rerank(
+    values: NDArray[np.float64], steps: Sequence[Rerank], columns: Mapping[str, Array], k: int, seed: int
+) -> Picks:
+    """Choose at most k candidates, position by position: the best that is allowed, or one of the allowed at random.
+
+    Args:
+        values: Shape (M,), larger is better; NaN comes last, and of equal values the earlier candidate comes first.
+        steps: What the design asks for. An `AtMost` limits each value of its column (of a list, each element), null
+            not; the share of several `Explore` adds up to that of one after the other.
+        columns: Those that an `AtMost` names, of M rows or of one that stands for all.
+        seed: Of the draws.
+    """
+    order = np.argsort(-np.where(np.isnan(values), -np.inf, values), kind="stable")
+    groups = [
+        _Limit(step.n, columns[str(step.column)], len(values), order) for step in steps if isinstance(step, AtMost)
+    ]
+    share = 1.0 - float(np.prod([1.0 - step.share for step in steps if isinstance(step, Explore)]))
+    draws = np.random.default_rng(seed)
+    allowed = np.ones(len(values), bool)
+    picked: list[int] = []
+    propensities: list[float] = []
+    while len(picked) < k and (count := int(np.count_nonzero(allowed))):
+        best = int(np.argmax(allowed))
+        place = best
+        if share and draws.random() < share:
+            place = int(np.flatnonzero(allowed)[draws.integers(count)])
+        propensities.append((1.0 - share) * (place == best) + share / count)
+        picked.append(place)
+        allowed[place] = False
+        for group in groups:
+            group.take(place, allowed)
+    return Picks(order[np.array(picked, np.int64)], np.array(propensities, np.float64))
+
+
+def seed_of(request_id: str) -> int:
+    """The seed of a request's draws: the same request is answered the same way."""
+    return int.from_bytes(hashlib.blake2b(request_id.encode(), digest_size=8).digest(), "big")
+
+
+class _Limit:
+    """At most n of each value; places are those in the order of the values."""
+
+    def __init__(self, n: int, column: Array, rows: int, order: NDArray[np.int64]) -> None:
+        full = column if length(column) == rows else spread(column, rows)
+        if not isinstance(full, Lists) and full.data.dtype != object:
+            texts = full.data.astype(str).astype(object)
+            full = full._replace(data=texts)
+        pairs = pair_keys([full], rows)
+        place_of = np.empty(rows, np.int64)
+        place_of[order] = np.arange(rows)
+        known = pairs.which >= 0
+        places, which = place_of[pairs.row[known]], pairs.which[known]
+        self._left = np.full(len(pairs.texts), n)
+        self._members = _Grouped(which, places)
+        self._of = _Grouped(places, which)
+
+    def take(self, place: int, allowed: NDArray[np.bool_]) -> None:
+        """Count the candidate at this place, and rule out those whose value is used up."""
+        for value in self._of.beside(place).tolist():
+            self._left[value] -= 1
+            if self._left[value] == 0:
+                allowed[self._members.beside(value)] = False
+
+
+class _Grouped:
+    """What stands beside each number of `by`."""
+
+    def __init__(self, by: NDArray[np.int64], what: NDArray[np.int64]) -> None:
+        order = np.argsort(by, kind="stable")
+        self._by, self._what = by[order], what[order]
+
+    def beside(self, number: int) -> NDArray[np.int64]:
+        first, last = np.searchsorted(self._by, [number, number + 1])
+        return self._what[first:last]

@@ -1,0 +1,87 @@
+"""Where candidates come from: rules over the items, the neighbours of a query's vector."""
+# I = items, D = embedding width
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sixfold.design.expressions import Expression
+from sixfold.features.arrays import Array, Values
+from sixfold.features.expressions import evaluate
+from sixfold.serving.catalogue import Items, Read, best, numbers
+
+__all__ = ["Asked", "ItemRule", "Neighbours", "QueryRule", "Source"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The query's side of a request."""
+
+    columns: Mapping[str, Array]
+    """What depends on the query and the context alone, each of one row, by canonical name."""
+    now_us: int
+
+
+class Source(Protocol):
+    """Orders items for a query."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Canonical names of what it reads, of which the query's side is read before it is asked."""
+
+    def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
+        """Places of at most n items, best first."""
+
+
+@dataclass(frozen=True)
+class ItemRule:
+    """A rule that is the same for every query: its list is kept by the catalogue."""
+
+    name: str
+    names: frozenset[str] = frozenset()
+
+    def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
+        return items.ranked[self.name][:n]
+
+
+@dataclass(frozen=True)
+class QueryRule:
+    """A rule that depends on the query: evaluated for each request, over all available items."""
+
+    name: str
+    names: frozenset[str]
+    expression: Expression
+    item: str
+    read: Read
+    timezone: str
+
+    def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
+        places = items.available
+        rows = len(places)
+        if not rows:
+            return places
+        side = {name: column if len(items.keys) == 1 else column.take(places) for name, column in items.columns.items()}
+        base = {**side, **asked.columns, self.item: Values(items.keys[places], np.ones(rows, bool))}
+        columns = self.read(self.expression.names, base, asked.now_us)
+        values = numbers(evaluate(self.expression, columns, asked.now_us, self.timezone), rows)
+        return places[best(values, np.arange(rows), n)]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The items whose vectors have the largest inner product with the query's (Yi et al., RecSys 2019)."""
+
+    name: str
+    names: frozenset[str]
+    query: Callable[[Mapping[str, Array], int], NDArray[np.float32]]
+    """The query tower: columns of one row to a vector of shape (1, D)."""
+
+    def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
+        return items.embedded[self.name].index.nearest(self.query(asked.columns, 1), n)

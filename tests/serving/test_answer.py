@@ -1,0 +1,115 @@
+"""The stages of an answer on small arrays made by hand."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sixfold.design import load
+from sixfold.design.kinds import FLAG, NUMBER, TEXT, Kind
+from sixfold.features.arrays import column
+from sixfold.serving.answer import Answerer, Question
+from sixfold.serving.catalogue import Index, Items, best
+
+SYSTEM = load(Path(__file__).with_name("shop_design.py"))
+KEYS = ["a", "b", "c", "d", "e"]
+SHOPS = dict(zip(KEYS, ["s", "s", "s", "s", "t"]))
+PRICES = dict(zip(KEYS, [1.0, 2.0, 3.0, 4.0, None]))
+NOW_US = 1_700_000_000_000_000
+
+
+def read(names, base, now_us):
+    """What the store would give: c is not listed, p bought a."""
+    found, keys = dict(base), base["item"].to_list() if "item" in base else []
+    made = {
+        "items.listed": lambda: column(FLAG, [None if key == "x" else key != "c" for key in keys]),
+        "items.shop": lambda: column(TEXT, [SHOPS.get(key) for key in keys]),
+        "items.price": lambda: column(NUMBER, [PRICES.get(key) for key in keys]),
+        "habit.bought": lambda: column(
+            Kind("text", is_list=True), [["a"] if base["person"].to_list() == ["p"] else []]
+        ),
+    }
+    return found | {name: made[name]() for name in names if name not in found}
+
+
+class Scorer:
+    """Scores each row by its price."""
+
+    heads = ("bought",)
+    names = frozenset({"items.price"})
+
+    def score(self, columns, rows):
+        return {"bought": np.nan_to_num(columns["items.price"].data) * np.ones(rows)}
+
+
+class Listed:
+    """Proposes the same items for everybody."""
+
+    names = frozenset()
+
+    def __init__(self, name, places):
+        self.name, self.places, self.asked = name, places, []
+
+    def top(self, asked, items, n):
+        self.asked.append(n)
+        return np.array(self.places[:n], np.int64)
+
+
+def answerer(*sources):
+    items = Items(NOW_US, np.array(KEYS, object), {}, np.arange(5), {}, {})
+    return Answerer(SYSTEM, read, lambda: items, sources, Scorer())
+
+
+def ask(by, key="p", k=10, items=None):
+    question = Question("r", key, k, NOW_US, {"visits.page": column(TEXT, [None])}, items)
+    return by.answer(question).items
+
+
+def test_filters_remove_what_was_bought_and_what_is_not_available_and_null_counts_as_false():
+    answered = ask(answerer(), items=["a", "b", "c", "d", "x"])
+    assert [item.key for item in answered] == ["d", "b"]
+    assert {item.source for item in answered} == {"request"}
+
+
+def test_each_item_names_the_source_that_proposed_it_first():
+    answered = ask(answerer((Listed("first", [1, 3]), 2), (Listed("second", [3, 0]), 2)), key="q")
+    assert [(item.key, item.source) for item in answered] == [("d", "first"), ("b", "first"), ("a", "second")]
+
+
+def test_without_sources_every_available_item_is_a_candidate_and_an_item_without_value_comes_last():
+    answered = ask(answerer(), key="q")
+    # Four of shop s are asked for, one of them is not listed; the price of e is null, so its value is.
+    assert [(item.key, item.score, item.source) for item in answered][-1] == ("e", None, "available")
+    assert [item.key for item in answered] == ["d", "b", "a", "e"]
+
+
+def test_more_is_asked_for_while_filters_leave_too_few():
+    source = Listed("all", [0, 2, 1, 3, 4])
+    assert [item.key for item in ask(answerer((source, 2)), k=2)] == ["d", "b"]
+    assert source.asked == [2, 8]
+
+
+def test_an_answer_says_score_heads_position_and_what_was_read():
+    answer = answerer().answer(Question("r", "p", 1, NOW_US, {"visits.page": column(TEXT, [None])}))
+    (item,) = answer.items
+    assert (item.key, item.position, item.propensity, item.heads) == ("d", 0, 1.0, {"bought": 4.0})
+    assert item.score == 4.0 + 4.0 / 1000
+    assert answer.query_features == {"habit.bought": ["a"]}
+    assert answer.item_features == [{"items.listed": True, "items.price": 4.0, "items.shop": "s"}]
+
+
+def test_a_request_that_names_no_item_gets_none():
+    assert ask(answerer(), items=[]) == []
+
+
+def test_the_best_are_cut_with_ties_in_the_order_of_their_places():
+    values = np.array([1.0, 2.0, 2.0, np.nan, 2.0])
+    assert best(values, np.arange(5), 2).tolist() == [1, 2]
+    assert best(values, np.arange(5), 9).tolist() == [1, 2, 4, 0, 3]
+
+
+def test_the_index_finds_the_largest_inner_products_among_its_items():
+    vectors = np.array([[1, 0], [0, 1], [2, 0], [3, 0]], np.float32)
+    index = Index(vectors, np.array([0, 1, 2], np.int64))
+    assert index.nearest(np.array([[1, 0.1]], np.float32), 2).tolist() == [2, 0]
+    assert index.nearest(np.array([[1, 0.1]], np.float32), 9).tolist() == [2, 0, 1]
+    assert Index(np.empty((0, 1), np.float32), np.empty(0, np.int64)).nearest(vectors[:1], 3).tolist() == []
