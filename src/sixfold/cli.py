@@ -1,0 +1,127 @@
+"""The command line: a few verbs over one design file."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sixfold.errors import SixfoldError
+from sixfold.pipeline.locate import locate
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Design = Annotated[str, typer.Argument(help="A design file, or the name of a reference system.")]
+Workdir = Annotated[Path | None, typer.Option(help="Where everything is kept; default .sixfold/SYSTEM.")]
+Data = Annotated[Path | None, typer.Option(help="The folder that relative sources are in.")]
+Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random.")]
+
+
+@app.command()
+def check(design: Design) -> None:
+    """Say what is wrong with a design, or draw it in text."""
+    from sixfold.design.draw import draw
+
+    typer.echo(draw(locate(design).system))
+
+
+@app.command()
+def run(
+    design: Design,
+    data: Data = None,
+    workdir: Workdir = None,
+    seed: Seed = 0,
+    json_: Annotated[bool, typer.Option("--json", help="End with one JSON object on a line.")] = False,
+) -> None:
+    """Run a design: ingest, compute features, train, evaluate, decide the gates, release."""
+    from sixfold.pipeline.run import run as run_design
+
+    result = run_design(locate(design).job(data=data, workdir=workdir, seed=seed))
+    if json_:
+        sys.stdout.write(json.dumps(result.to_json()) + "\n")
+    if result.release is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def step(
+    name: Annotated[str, typer.Argument(help="Such as ingest, examples, train, evaluate, release.")],
+    design: Design,
+    data: Data = None,
+    workdir: Workdir = None,
+    seed: Seed = 0,
+) -> None:
+    """Run one step of `run`, as an orchestrator calls it; what it depends on must have run."""
+    from sixfold.pipeline.run import one_step
+
+    ran, seconds = one_step(name, locate(design).job(data=data, workdir=workdir, seed=seed))
+    typer.echo(f"{name}: {'done' if ran else 'nothing to do'} ({seconds:.1f} s)")
+
+
+@app.command()
+def serve(
+    design: Design,
+    workdir: Workdir = None,
+    port: Annotated[int, typer.Option(help="0 takes a free one and prints it.")] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
+    clock: Annotated[
+        str,
+        typer.Option(
+            help="`wall`, `data` (goes on from the newest event of the data), or a time such as 2022-05-06T00:00:00Z."
+        ),
+    ] = "wall",
+) -> None:
+    """Serve the released system over HTTP."""
+    from sixfold.serving.server import serve as serve_release
+
+    serve_release(locate(design).workdir(workdir), port=port, workers=workers, clock=clock)
+
+
+@app.command()
+def send(
+    design: Design,
+    file: Annotated[Path, typer.Argument(help="JSON lines, CSV or Parquet, with the raw column names.")],
+    url: Annotated[str, typer.Option(help="Where the server is.")] = "http://127.0.0.1:8000",
+    to: Annotated[str | None, typer.Option(help="The stream or table; default the examples' stream.")] = None,
+    speed: Annotated[float, typer.Option(help="Times as fast as it happened; 0: at once.")] = 0.0,
+) -> None:
+    """Replay a file of events into a server."""
+    from sixfold.pipeline.send import send as send_events
+
+    system = locate(design).system
+    sent = send_events(system, file, url=url, stream=to or system.examples.name, speed=speed)
+    typer.echo(f"sent {sent.sent}: accepted {sent.accepted}, duplicates {sent.duplicates}, refused {sent.refused}")
+    for reason, count in sent.reasons.items():
+        typer.echo(f"  refused {count}: {reason}")
+
+
+@app.command()
+def demo(design: Design, data: Data = None, workdir: Workdir = None, seed: Seed = 0) -> None:
+    """Run a design, serve it, and show how answers change with what someone does."""
+    from sixfold.pipeline.demo import demo as run_demo
+
+    raise typer.Exit(run_demo(locate(design).job(data=data, workdir=workdir, seed=seed)))
+
+
+@app.command()
+def show(design: Design, workdir: Workdir = None) -> None:
+    """Show the releases of a design and what they reached."""
+    from sixfold.pipeline.show import show as show_releases
+
+    show_releases(locate(design).workdir(workdir))
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Exit 0: done; 1: the design, the data or a release is wrong, in our words; 2: the command line is."""
+    try:
+        app(arguments)
+    except SixfoldError as error:
+        typer.echo(f"sixfold: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

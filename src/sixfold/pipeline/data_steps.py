@@ -1,0 +1,127 @@
+"""The steps from raw data to examples: ingestion, ranking examples, what retrieval needs."""
+# I = items
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sixfold.data.ingest import ingest
+from sixfold.data.report import Report
+from sixfold.design.models import ItemNeighbours, Network, Trees, TwoTower
+from sixfold.design.system import System
+from sixfold.design.units import duration_us
+from sixfold.features.batch import attach
+from sixfold.features.examples import build, positives, queries
+from sixfold.features.local_time import floor_local
+from sixfold.pipeline.job import Job
+from sixfold.stores import LmdbLog
+
+__all__ = ["MAX_PERIODS", "Sides", "examples_step", "ingest_step", "retrieval_step", "sides"]
+
+MAX_PERIODS = 60
+"""Items' columns are computed for so many periods before the last; older positives are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Canonical names that lists need, by what they depend on."""
+
+    query: tuple[str, ...]
+    item: tuple[str, ...]
+
+
+def sides(system: System) -> Sides:
+    """What towers, rules, filters, slices and availability read, on the query's side and on the item's."""
+    names: set[str] = set()
+    for model in system.models.values():
+        if isinstance(model, TwoTower):
+            names |= {*system.inputs([*model.query, *model.item], where=model.at, part=model.name)}
+    conditions = [*system.rules.values(), *system.filters, *system.slices.values()]
+    for expression in conditions + ([system.available] if system.available else []):
+        names |= expression.names
+    item = {name for name in names if system.item in system.depends(name)}
+    return Sides(tuple(sorted(names - item)), tuple(sorted(item - {str(system.item)})))
+
+
+def ingest_step(job: Job, *, now_us: int) -> Report:
+    """Bring in files, databases and the event log; safe to run again."""
+    log = LmdbLog(job.workdir / "log")
+    try:
+        return ingest(job.system, job.data, job.workdir / "ingested", log=log, now_us=now_us)
+    finally:
+        log.close()
+
+
+def examples_step(job: Job) -> None:
+    """Ranking examples with every input of every model: `examples.parquet`."""
+    system = job.system
+    names: set[str] = set()
+    for model in system.models.values():
+        if isinstance(model, Network | Trees):
+            names |= {*system.inputs(model.inputs, where=model.at, part=model.name)}
+            names |= {str(head.duration) for head in model.heads if hasattr(head, "duration")}
+    for condition in system.slices.values():
+        names |= condition.names
+    with job.connect() as con:
+        table = build(con, system, job.ingested, sorted(names))
+    pq.write_table(table, job.folder("examples") / "examples.parquet")
+
+
+def retrieval_step(job: Job) -> None:
+    """For each label that retrieval learns: positives, items by period, the queries that evaluation asks."""
+    system = job.system
+    labels = {m.positives.name for m in system.models.values() if isinstance(m, TwoTower | ItemNeighbours)}
+    if not system.item or not (labels or system.rules):
+        return
+    read = sides(system)
+    every_us = duration_us(system.evaluation.ask_every, where="", part="Evaluation", field="ask_every")
+    with job.connect() as con:
+        for label in sorted(labels or set(list(system.labels)[:1])):
+            folder = job.folder("retrieval") / label
+            folder.mkdir(exist_ok=True)
+            liked = positives(con, system, job.ingested, label, read.query)
+            asked = _with_nulls(system, queries(con, system, job.ingested, label))
+            asked = attach(con, system, job.ingested, asked, read.query)
+            times = np.concatenate([np.asarray(liked["time"], np.int64), np.asarray(asked["time"], np.int64)])
+            starts = np.unique(floor_local(times, every_us, system.timezone))[-MAX_PERIODS:]
+            items = _items(con, job)
+            rows = _periods(system, items, starts)
+            pq.write_table(liked, folder / "positives.parquet")
+            pq.write_table(asked, folder / "queries.parquet")
+            pq.write_table(attach(con, system, job.ingested, rows, read.item), folder / "items.parquet")
+
+
+def _items(con: "object", job: Job) -> list[str]:
+    """Every item: the keys of its table, or where it has none, those of the examples."""
+    system, item = job.system, str(job.system.item)
+    tables = [t for t in system.tables.values() if [key.entity for key in t.keys] == [item]]
+    name, column = (tables[0].name, tables[0].keys[0].name) if tables else (system.examples.name, item)
+    found = con.execute(  # type: ignore[attr-defined]
+        f'select distinct "{column}" as key from {job.ingested.sql(name)} where "{column}" is not null order by key'
+    ).fetchall()
+    return [key for (key,) in found]
+
+
+def _periods(system: System, items: Iterable[str], starts: NDArray[np.int64]) -> pa.Table:
+    """All items at the start of each period, periods one after the other; query keys and context are null."""
+    keys = pa.array(list(items), pa.string())
+    columns: dict[str, pa.Array] = {
+        "time": pa.array(np.repeat(starts, len(keys))),
+        str(system.item): pa.concat_arrays([keys] * len(starts)),
+    }
+    return _with_nulls(system, pa.table(columns))
+
+
+def _with_nulls(system: System, table: pa.Table) -> pa.Table:
+    """The keys and context columns that the rows lack, as nulls."""
+    types = {"number": pa.float64(), "flag": pa.bool_(), "time": pa.int64(), "text": pa.string()}
+    for name in (*system.row.base, *system.context):
+        if name not in table.column_names:
+            kind = system.kinds[name]
+            type_ = pa.list_(types[kind.base]) if kind.is_list else types[kind.base]
+            table = table.append_column(name, pa.nulls(len(table), type_))
+    return table

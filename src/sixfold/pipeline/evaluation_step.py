@@ -1,0 +1,162 @@
+"""The evaluation step: metrics of models and baselines with intervals, gates."""
+# N = test examples
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sixfold.design.metrics import CHAMPION, METRICS, Metric
+from sixfold.design.models import ItemNeighbours, Model, Network, Rule, Trees, TwoTower
+from sixfold.errors import ChampionDiffers
+from sixfold.evaluation.bootstrap import Measured, measure
+from sixfold.evaluation.gates import GateResult, decide
+from sixfold.evaluation.lists import list_statistic
+from sixfold.evaluation.score_metrics import score_statistic
+from sixfold.evaluation.statistic import Statistic, Undefined
+from sixfold.features.arrays import Values, from_arrow
+from sixfold.features.expressions import evaluate
+from sixfold.inference.models import Towers
+from sixfold.inference.models import load as load_model
+from sixfold.pipeline.job import Job
+from sixfold.pipeline.lists import AskedLists
+
+__all__ = ["Evaluated", "deployed", "evaluate_step", "read_evaluated"]
+
+
+class Evaluated(msgspec.Struct, frozen=True):
+    """What evaluation found; metrics by canonical text."""
+
+    metrics: dict[str, Measured]
+    baselines: dict[str, Measured]
+    gates: list[GateResult]
+    queries: int
+    """Lists asked in the test part."""
+    examples: int
+    """Examples of the test part."""
+
+
+def deployed(job: Job) -> list[Model]:
+    """The models that answers are made of: what `predict` names, then the sources of candidates."""
+    d = job.system.deployment
+    return [d.predict, *(top.model for top in d.candidates)]
+
+
+def evaluate_step(job: Job) -> None:
+    """Measure every metric for what ships and for each baseline that has it, decide the gates: `evaluated.json`."""
+    system, meter = job.system, _Meter(job)
+    metrics = {metric: measure(meter.statistic(metric), seed=job.seed) for metric in system.metrics}
+    baselines: dict[Metric, Measured] = {}
+    ships = {model.name for model in deployed(job) if not isinstance(model, Rule)}
+    for model in system.models.values():
+        for metric in system.metrics:
+            own = replace(metric, model=model.name)
+            if metric.model is None and model.name not in ships and _has(model, metric):
+                baselines[own] = measure(meter.statistic(own), seed=job.seed)
+    gates = decide(system.gates, meter.statistic, champion=job.releases.current() is not None, seed=job.seed)
+    evaluated = Evaluated(
+        {str(m): value for m, value in metrics.items()},
+        {str(m): value for m, value in baselines.items()},
+        list(gates),
+        meter.n_queries,
+        len(meter.examples),
+    )
+    (job.folder("evaluate") / "evaluated.json").write_bytes(msgspec.json.encode(evaluated))
+
+
+def read_evaluated(job: Job) -> Evaluated:
+    """What the evaluation step wrote."""
+    text = (job.folder("evaluate") / "evaluated.json").read_bytes()
+    return msgspec.json.decode(text.replace(b":null", b':"nan"'), type=Evaluated, strict=False)
+
+
+def _has(model: Model, metric: Metric) -> bool:
+    """Whether the model can be measured by this metric."""
+    if METRICS[metric.name].source == "lists":
+        return isinstance(model, TwoTower | Rule | ItemNeighbours)
+    return isinstance(model, Network | Trees) and metric.of in {head.label.name for head in model.heads}
+
+
+@dataclass(frozen=True)
+class _Meter:
+    """Statistics of metrics on the test part; each model scores it once."""
+
+    job: Job
+
+    @cached_property
+    def examples(self) -> pa.Table:
+        table = pq.read_table(self.job.folder("examples") / "examples.parquet")
+        return table.filter(pc.equal(table["part"], "test"))
+
+    @cached_property
+    def users(self) -> NDArray[Any]:
+        return np.asarray(self.examples[self.job.system.query].to_pylist(), str)
+
+    @cached_property
+    def _cache(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def n_queries(self) -> int:
+        asked = [one for one in self._cache.values() if isinstance(one, AskedLists)]
+        return len(asked[0].queries) if asked else 0
+
+    def statistic(self, metric: Metric) -> Statistic:
+        """The statistic of a metric, `champion.` ones too."""
+        model = self._model(metric)
+        if model is None:
+            return Undefined(f"no deployed model has {metric.name}")
+        if METRICS[metric.name].source == "lists":
+            return self._list_statistic(metric, model)
+        scores = self._scores(model, champion=metric.model == CHAMPION)
+        label = np.asarray(self.examples[f"label.{metric.of}"].to_numpy(zero_copy_only=False), np.float64)
+        among = self._among(metric.slice)
+        return score_statistic(metric.name, scores[str(metric.of)][among], label[among], self.users[among])
+
+    def _model(self, metric: Metric) -> Model | None:
+        if metric.model is not None and metric.model != CHAMPION:
+            return self.job.system.models[metric.model]
+        return next((model for model in deployed(self.job) if _has(model, metric)), None)
+
+    def _among(self, name: str | None) -> NDArray[np.bool_]:
+        if name is None:
+            return np.ones(len(self.examples), bool)
+        system = self.job.system
+        condition = system.slices[name]
+        columns = {n: from_arrow(self.examples[n], system.kinds[n]) for n in condition.names}
+        found = evaluate(condition, columns, np.asarray(self.examples["time"], np.int64), system.timezone)
+        assert isinstance(found, Values)
+        return np.broadcast_to(np.asarray(found.data, bool) & found.valid, (len(self.examples),))
+
+    def _scores(self, model: Model, *, champion: bool) -> Mapping[str, NDArray[np.float64]]:
+        name = f"{CHAMPION}.{model.name}" if champion else model.name
+        if name not in self._cache:
+            if champion:
+                release = self.job.releases.open(str(self.job.releases.current()))
+                scorer = release.model(release.system.deployment.predict.name, threads=2)
+            else:
+                scorer = load_model(self.job.folder(f"train-{model.name}") / model.name, threads=2)
+            assert not isinstance(scorer, Towers)
+            missing = scorer.names - set(self.examples.column_names)
+            if missing:
+                raise ChampionDiffers(names=sorted(missing))
+            self._cache[name] = scorer.score_table(self.examples)
+        return self._cache[name]  # type: ignore[no-any-return]
+
+    def _list_statistic(self, metric: Metric, model: Model) -> Statistic:
+        positives = getattr(model, "positives", None)
+        labels = [m.positives.name for m in self.job.system.models.values() if isinstance(m, TwoTower | ItemNeighbours)]
+        label = positives.name if positives is not None else next(iter(labels), next(iter(self.job.system.labels)))
+        asked: AskedLists = self._cache.setdefault(f"lists of {label}", AskedLists(self.job, label))
+        key = f"ranks of {model.name}"
+        if key not in self._cache:
+            self._cache[key] = asked.ranks(model)
+        among = None if metric.slice is None else asked.among(self.job.system.slices[metric.slice])
+        return list_statistic(metric.name, metric.k, self._cache[key], asked.users, among_Q=among)

@@ -1,0 +1,88 @@
+"""Finding what a command names: the design, its data, its work folder."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sixfold.design import System, load
+from sixfold.errors import NotADesign, WorldFailed
+from sixfold.pipeline.job import Job
+
+__all__ = ["Located", "locate"]
+
+
+@dataclass(frozen=True)
+class Located:
+    """A design file, and the folder of its reference system if it is one's."""
+
+    design: Path
+    reference: Path | None
+
+    @cached_property
+    def system(self) -> System:
+        """The design, resolved."""
+        return load(self.design)
+
+    def workdir(self, given: Path | None) -> Path:
+        """The folder given, else `.sixfold/SYSTEM` where the command is run."""
+        return given or Path(".sixfold") / self.system.name
+
+    def job(self, *, data: Path | None, workdir: Path | None, seed: int) -> Job:
+        """A run of the design over its data (see `data`)."""
+        folder = self.workdir(workdir)
+        return Job(self.design, self.data(data, folder), folder, seed)
+
+    def data(self, given: Path | None, workdir: Path) -> Path:
+        """The folder of relative sources.
+
+        The one given; for a reference system, its folder under `$SIXFOLD_DATA` or `../shared/data`, else sample data
+        that its world generates in the work folder; for any other design, the folder of the design file.
+        """
+        if given is not None:
+            return given
+        if self.reference is None:
+            return self.design.parent
+        said = tomllib.loads((self.reference / "system.toml").read_text())
+        roots = [Path(os.environ["SIXFOLD_DATA"])] if "SIXFOLD_DATA" in os.environ else []
+        for root in (*roots, Path("..") / "shared" / "data", self.reference.parents[2] / "shared" / "data"):
+            found = root / str(said["data"])
+            if found.is_dir():
+                return found
+        return _generate(self.reference / said["world"], workdir / "generated")
+
+
+def locate(name: str) -> Located:
+    """A design by its file's path, or by the name of a reference system.
+
+    Raises:
+        NotADesign: it is neither.
+    """
+    path = Path(name)
+    if path.suffix == ".py" or path.is_file():
+        path = path.resolve()
+        reference = path.parent if (path.parent / "system.toml").is_file() else None
+        return Located(path, reference)
+    folders = [Path("systems"), Path(__file__).parents[3] / "systems"]
+    for folder in folders:
+        if (folder / name / "design.py").is_file():
+            reference = (folder / name).resolve()
+            return Located(reference / "design.py", reference)
+    known = sorted({p.parent.name for folder in folders for p in folder.glob("*/design.py")})
+    raise NotADesign(path=name, reason=f"neither a file nor a reference system ({', '.join(known) or 'none here'})")
+
+
+def _generate(world: Path, folder: Path) -> Path:
+    """Run a world once; its files stay in the work folder."""
+    done = folder / "done"
+    if not done.is_file():
+        ran = subprocess.run([sys.executable, str(world), str(folder)], capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise WorldFailed(
+                path=str(world), reason=ran.stderr.strip().splitlines()[-1] if ran.stderr else "no reason"
+            )
+        done.touch()
+    return folder

@@ -1,0 +1,77 @@
+"""The last steps: assembling a release, building its online state, registering it."""
+
+import shutil
+from typing import Any
+
+import msgspec
+
+from sixfold.design.models import Rule
+from sixfold.evaluation.gates import GateResult
+from sixfold.features.state import StateWriter
+from sixfold.pipeline.evaluation_step import deployed, read_evaluated
+from sixfold.pipeline.job import Job
+from sixfold.registry import Release
+from sixfold.stores import LmdbStore
+
+__all__ = ["build_state", "drop_old_states", "make_release"]
+
+
+def make_release(job: Job, rows: dict[str, Any]) -> Release | None:
+    """Assemble and verify a release if every gate passed; None if one did not.
+
+    Args:
+        rows: Ingestion's counts by source, kept in the release.
+    """
+    evaluated, system = read_evaluated(job), job.system
+    if not all(gate.passed for gate in evaluated.gates):
+        return None
+    names = list(dict.fromkeys(model.name for model in deployed(job) if not isinstance(model, Rule)))
+    gathered = job.folder("release") / "models"
+    shutil.rmtree(gathered, ignore_errors=True)
+    for name in names:
+        shutil.copytree(job.folder(f"train-{name}") / name, gathered / name)
+    requirements = {name: getattr(system.requirements, name) for name in _REQUIREMENTS}
+    return job.releases.add(
+        system,
+        job.design,
+        gathered,
+        names,
+        {
+            "data": {"folder": str(job.data), "rows": rows, "log_offset": job.ingested.offset},
+            "seed": job.seed,
+            "metrics": msgspec.to_builtins(evaluated.metrics),
+            "baselines": msgspec.to_builtins(evaluated.baselines),
+            "gates": [_gate(gate) for gate in evaluated.gates],
+            "requirements": requirements,
+        },
+    )
+
+
+def build_state(job: Job, release: Release) -> None:
+    """Build the release's online state in bulk from what was ingested; the stream goes on from there."""
+    folder = job.workdir / "state" / release.id
+    building = job.workdir / "state" / f".{release.id}"
+    shutil.rmtree(building, ignore_errors=True)
+    building.parent.mkdir(parents=True, exist_ok=True)
+    store = LmdbStore(building)
+    try:
+        with job.connect() as con:
+            StateWriter(release.system, store).build(con, job.ingested)
+    finally:
+        store.close()
+    building.rename(folder)
+
+
+def drop_old_states(job: Job, *, keep: int = 3) -> None:
+    """Remove the states of all but the latest releases; an older release's state can be built again."""
+    kept = set(job.releases.ids()[-keep:]) | {job.releases.current()}
+    for folder in (job.workdir / "state").glob("r*"):
+        if folder.name.split("@")[0] not in kept:
+            shutil.rmtree(folder)
+
+
+_REQUIREMENTS = ("goal", "users", "items", "peak_rps", "p99_ms", "freshness_s", "availability")
+
+
+def _gate(gate: GateResult) -> dict[str, Any]:
+    return {"gate": gate.gate, "passed": gate.passed, "values": msgspec.to_builtins(gate.values), "note": gate.note}

@@ -1,0 +1,190 @@
+"""Running a design on this machine: the steps in order, what they print, what they made."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sixfold.data.report import Report
+from sixfold.design.metrics import Metric, parse_metric
+from sixfold.errors import UnknownStep
+from sixfold.evaluation.bootstrap import Measured
+from sixfold.evaluation.tables import gates_as_json, gates_table, metrics_as_json, metrics_tables
+from sixfold.pipeline.data_steps import examples_step, ingest_step, retrieval_step
+from sixfold.pipeline.evaluation_step import Evaluated, evaluate_step, read_evaluated
+from sixfold.pipeline.job import Job, Step, run_step
+from sixfold.pipeline.latency import Latency, measure_latency
+from sixfold.pipeline.release_step import build_state, drop_old_states, make_release
+from sixfold.pipeline.report import write_report
+from sixfold.pipeline.training_step import learns, train_step
+from sixfold.registry import Release
+from sixfold.training.loop import Progress as Trained
+
+__all__ = ["Result", "one_step", "run", "steps"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run made."""
+
+    job: Job
+    report: Report
+    evaluated: Evaluated
+    release: Release | None
+    latency: Latency | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `sixfold run --json` ends with."""
+        return {
+            "system": self.job.system.name,
+            "release": self.release.id if self.release else None,
+            "data": str(self.job.data),
+            "metrics": metrics_as_json(_by_metric(self.evaluated.metrics)),
+            "baselines": metrics_as_json(_by_metric(self.evaluated.baselines)),
+            "gates": gates_as_json(self.evaluated.gates),
+            "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+            "rows": self.report.rows,
+        }
+
+
+def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
+    """The steps between ingestion and the release, in an order in which each comes after what it reads."""
+    system = job.system
+    models = [model for model in system.models.values() if learns(model)]
+    made = [
+        Step("examples", examples_step, reads=lambda job: (_data(job), repr(system.models), system.evaluation)),
+        Step("retrieval", retrieval_step, reads=lambda job: (_data(job), repr(system.models), system.evaluation)),
+    ]
+    for model in models:
+        made.append(
+            Step(
+                f"train-{model.name}",
+                lambda job, model=model: train_step(job, model, progress),  # type: ignore[misc]
+                depends=("examples", "retrieval"),
+                reads=lambda job, model=model: model,  # type: ignore[misc]
+            )
+        )
+    trained = tuple(f"train-{model.name}" for model in models)
+    made.append(
+        Step(
+            "evaluate",
+            evaluate_step,
+            depends=("examples", "retrieval", *trained),
+            reads=lambda job: (system.metrics, system.gates, system.deployment, job.releases.current()),
+        )
+    )
+    return made
+
+
+def one_step(name: str, job: Job) -> tuple[bool, float]:
+    """Run one step by name; whether there was something to do, and the seconds it took.
+
+    Raises:
+        UnknownStep: there is none of that name.
+    """
+    if name == "ingest":
+        started = time.perf_counter()
+        ingest_step(job, now_us=time.time_ns() // 1000)
+        return True, time.perf_counter() - started
+    known = {step.name: step for step in steps(job, lambda trained: None)}
+    if name not in known:
+        raise UnknownStep(name=name, known=["ingest", *known])
+    return run_step(known[name], job)
+
+
+def run(job: Job, console: Console | None = None) -> Result:
+    """Run a design from its raw data to a promoted release; steps whose inputs did not change are not run again.
+
+    Raises:
+        SixfoldError: the design or the data is wrong.
+    """
+    console = console or Console(stderr=True)
+    seconds: dict[str, float] = {}
+    job.workdir.mkdir(parents=True, exist_ok=True)
+    console.print(f"[bold]{job.system.name}[/bold]: {job.system.requirements.goal}\ndata: {job.data}")
+    with _timed(seconds, "ingest"):
+        report = ingest_step(job, now_us=time.time_ns() // 1000)
+    console.print(report.table())
+    with _progress(console) as show:
+        for step in steps(job, show):
+            ran, seconds[step.name] = run_step(step, job)
+            console.print(
+                f"{step.name:<20} {seconds[step.name]:6.1f} s{'' if ran else '   (unchanged, not run again)'}"
+            )
+    evaluated = read_evaluated(job)
+    tables = metrics_tables(_by_metric(evaluated.metrics), _by_metric(evaluated.baselines))
+    for table in [*tables, gates_table(evaluated.gates)]:
+        console.print(table)
+    release, latency = _release(job, report, seconds, console)
+    result = Result(job, report, evaluated, release, latency, seconds)
+    page = write_report(result)
+    console.print(f"The run on one page: {page}")
+    return result
+
+
+def _release(
+    job: Job, report: Report, seconds: dict[str, float], console: Console
+) -> tuple[Release | None, Latency | None]:
+    with _timed(seconds, "release"):
+        release = make_release(job, report.rows)
+    if release is None:
+        console.print("[bold red]A gate failed: no release was made; what serves goes on serving.[/bold red]")
+        return None, None
+    with _timed(seconds, "state"):
+        build_state(job, release)
+        job.releases.promote(release.id)
+        drop_old_states(job)
+    with _timed(seconds, "register"):
+        from sixfold.registry.mlflow_registry import record
+
+        version = record(release, job.workdir, promoted=True)
+    latency = measure_latency(job, release)
+    console.print(f"Release [bold]{release.id}[/bold] is made, verified and promoted; version {version} in MLflow.")
+    console.print(latency.table(job.system.requirements))
+    return release, latency
+
+
+def _data(job: Job) -> object:
+    """What ingestion left: changes exactly when an ingested file does."""
+    names = [*job.system.streams, *job.system.tables]
+    files = [path for name in names for path in job.ingested.files(name)]
+    return [(str(path.name), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+
+
+def _by_metric(measured: dict[str, Measured]) -> dict[Metric, Measured]:
+    return {parse_metric(text, where="", part="Evaluation"): value for text, value in measured.items()}
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - started
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[Trained], None]]:
+    """A bar for each model that trains."""
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(trained: Trained) -> None:
+            if trained.model not in tasks:
+                tasks[trained.model] = bars.add_task(trained.model, total=1.0, said="")
+            said = f"epoch {trained.epoch}/{trained.epochs}  loss {trained.loss:.4f}"
+            bars.update(tasks[trained.model], completed=trained.done, said=said)
+            if trained.done >= 1.0:
+                bars.remove_task(tasks.pop(trained.model))
+
+        yield show

@@ -1,0 +1,75 @@
+"""The training steps: one for each model that learns."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sixfold.design.models import Model, Network, Trees, TwoTower
+from sixfold.design.units import duration_us
+from sixfold.features.local_time import floor_local
+from sixfold.pipeline.job import Job
+from sixfold.training.loop import Curve, Progress
+
+__all__ = ["learns", "train_step"]
+
+
+def learns(model: Model) -> bool:
+    """Whether the model has a training step."""
+    return isinstance(model, TwoTower | Network | Trees)
+
+
+def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> None:
+    """Train one model; its folder gets the exported model and `curves.json`."""
+    system, folder = job.system, job.folder(f"train-{model.name}")
+    kinds = dict(system.kinds)
+    common: dict[str, Any] = {"seed": job.seed, "progress": progress}
+    curves: dict[str, Curve]
+    if isinstance(model, TwoTower):
+        from sixfold.training.towers import train_towers
+
+        names = {
+            side: system.inputs(inputs, where=model.at, part=model.name)
+            for side, inputs in (("query", model.query), ("item", model.item))
+        }
+        data = _tower_data(job, model)
+        item = str(system.item)
+        curves = {model.name: train_towers(model, data, names, kinds, folder / model.name, key=item, **common)}
+    else:
+        examples = pq.read_table(job.folder("examples") / "examples.parquet")
+        if isinstance(model, Network):
+            from sixfold.training.network import train_network
+
+            inputs = system.inputs(model.inputs, where=model.at, part=model.name)
+            curves = {model.name: train_network(model, examples, inputs, kinds, folder / model.name, **common)}
+        elif isinstance(model, Trees):
+            from sixfold.training.trees import train_trees
+
+            inputs = system.inputs(model.inputs, where=model.at, part=model.name)
+            by_head = train_trees(model, examples, inputs, kinds, folder / model.name, **common)
+            curves = {f"{model.name}.{head}": curve for head, curve in by_head.items()}
+        else:
+            return
+    (folder / "curves.json").write_bytes(msgspec.json.encode(curves))
+
+
+def _tower_data(job: Job, model: TwoTower) -> Any:
+    from sixfold.training.towers import TowerData
+
+    system, folder = job.system, job.folder("retrieval") / model.positives.name
+    liked, items = (pq.read_table(folder / f"{name}.parquet") for name in ("positives", "items"))
+    every_us = duration_us(system.evaluation.ask_every, where=model.at, part=model.name, field="ask_every")
+    starts = np.unique(np.asarray(items["time"], np.int64))
+    n_items = len(items) // len(starts)
+    keys = items[str(system.item)].slice(0, n_items).combine_chunks()
+    item = np.asarray(pc.fill_null(pc.index_in(liked[str(system.item)], value_set=keys), -1), np.int64)
+    own = floor_local(np.asarray(liked["time"], np.int64), every_us, system.timezone)
+    period = np.searchsorted(starts, own)
+    known = (item >= 0) & (period < len(starts)) & (starts[np.minimum(period, len(starts) - 1)] == own)
+    rows = np.flatnonzero(known)
+    kept: pa.Table = liked.take(rows)
+    return TowerData(kept, items, item[rows], period[rows].astype(np.int64), n_items)
