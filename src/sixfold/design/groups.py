@@ -10,7 +10,10 @@ from sixfold.design.sources import Source, as_sources
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField, UnknownColumn
 
-__all__ = ["Derived", "Events", "Features", "Group", "Table"]
+__all__ = ["RESERVED", "Derived", "Events", "Features", "Group", "Table"]
+
+RESERVED = ("time", "known", "arrival", "offset", "valid_from")
+"""Columns that ingested rows have beside the declared ones, in whatever case: SQL does not tell cases apart."""
 
 
 class Group:
@@ -139,4 +142,8 @@ def _checked_keys(group: Group, keys: tuple[Key, ...]) -> tuple[Key, ...]:
     if taken := [name for name in group._columns if name in names]:
         rule = "named otherwise than the keys' entities"
         raise InvalidField(where=group._at, part=part, field="columns", rule=rule, value=taken[0])
+    for field, given in (("columns", group._columns), ("keys", names)):
+        if reserved := [name for name in given if name.lower() in RESERVED]:
+            rule = f"named otherwise than {', '.join(RESERVED)}, which every row has by itself"
+            raise InvalidField(where=group._at, part=part, field=field, rule=rule, value=reserved[0])
     return keys

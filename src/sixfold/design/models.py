@@ -191,6 +191,12 @@ class Models:
         names = [model.name for model in models]
         if twice := [name for name in names if names.count(name) > 1]:
             raise InvalidField(where=self.at, part="Models", field="models", rule="named differently", value=twice[0])
+        if reserved := [name for name in names if name in _RESERVED]:
+            rule = f"named otherwise than {' and '.join(_RESERVED)}, which metrics read as the system's own"
+            raise InvalidField(where=self.at, part="Models", field="models", rule=rule, value=reserved[0])
 
     def __iter__(self) -> Any:
         return iter(self.models)
+
+
+_RESERVED = ("champion", "answer")

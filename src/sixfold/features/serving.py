@@ -84,6 +84,14 @@ class Reader:
         values = self._features(group, full, columns, now_us, {})
         return {one.split(".")[1]: values[one].to_list()[0] for one in full}
 
+    def hold(self, table: str) -> None:
+        """Keep a table in memory, if it is not; a lookup of many of its rows takes a fraction of the time then."""
+        self._tables.hold(table)
+
+    def changed(self, table: str) -> None:
+        """Say that rows of a table were committed; what is held of it is not read any more."""
+        self._tables.changed(table)
+
     def _needed(self, names: Collection[str], base: Mapping[str, Array]) -> set[str]:
         """The names to find: those wanted, and what derived values among them read."""
         wanted = {name for name in names if name not in base}

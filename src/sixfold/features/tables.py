@@ -2,7 +2,10 @@
 # B = rows asked about, U = different keys among them, V = versions of these keys
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -20,6 +23,7 @@ __all__ = ["Tables"]
 Version = list[Any]
 """[valid_from (us), offset, value of each column in the order of `Tables.columns`]."""
 _KEY = itemgetter(0, 1)
+_PAGE = 20_000
 
 
 class Tables:
@@ -33,6 +37,9 @@ class Tables:
         self.columns: dict[str, dict[str, Kind]] = {name: _columns(table) for name, table in tables.items()}
         """Kinds by column of each table."""
         self._staged: dict[tuple[str, str], list[Version]] = {}
+        self._held: dict[str, _Held] = {}
+        self._changes: dict[str, int] = dict.fromkeys(tables, 0)
+        self._holding = Lock()
         self._decode = msgspec.msgpack.Decoder(list[Version]).decode
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -54,16 +61,42 @@ class Tables:
             at: Shape (B,) or (1,), microseconds.
             offsets: Shape (B,), of events: they do not see versions that the log brought later.
         """
+        at = np.broadcast_to(at, which.shape)
+        if (held := self._held.get(table)) is not None:
+            places = np.fromiter(map(held.places.get, [*row_keys(keys), b""], repeat(-1)), np.int64, len(keys) + 1)
+            picked = held.order.pick(np.where(which < 0, -1, places[which]), at, offsets)
+            return {f"{table}.{name}": held.columns[name].take(picked) for name in names}
         versions, starts = self._versions(table, keys)
-        picked = _pick(versions, starts, which, np.broadcast_to(at, which.shape), offsets)
-        kinds, order = self.columns[table], list(self.columns[table])
-        found: dict[str, Array] = {}
-        for name in names:
-            place = 2 + order.index(name)
-            values = [version[place] for version in versions]
-            values.append(None)  # where `picked` is -1
-            found[f"{table}.{name}"] = column(kinds[name], values).take(picked)
-        return found
+        picked = _Order(versions, starts).pick(which, at, offsets)
+        return {f"{table}.{name}": self._column(table, name, versions).take(picked) for name in names}
+
+    def hold(self, table: str) -> None:
+        """Keep all rows of a table in memory as columns, until `changed` says that there are others.
+
+        Nothing may be staged here: what is held is what was committed.
+        """
+        if table in self._held:
+            return
+        changes, places = self._changes[table], dict[bytes, int]()
+        versions: list[Version] = []
+        starts, after = [0], None
+        while page := self._store.scan(table_space(table), after, _PAGE):
+            for key, raw in page:
+                places[key] = len(places)
+                versions += self._decode(raw)
+                starts.append(len(versions))
+            after = page[-1][0]
+        columns = {name: self._column(table, name, versions) for name in self.columns[table]}
+        held = _Held(places, _Order(versions, np.array(starts, np.int64)), columns)
+        with self._holding:
+            if self._changes[table] == changes:
+                self._held[table] = held
+
+    def changed(self, table: str) -> None:
+        """Say that rows of a table were committed: lookups see them from now on."""
+        with self._holding:
+            self._changes[table] += 1
+            self._held.pop(table, None)
 
     def stage(self, table: str, rows: Sequence[tuple[str, int, int, Mapping[str, Any]]]) -> None:
         """Take new versions in: (key, valid_from, offset, values by column). Lookups see them at once."""
@@ -89,6 +122,12 @@ class Tables:
         """Forget what was staged: it is committed, or will not be."""
         self._staged = {}
 
+    def _column(self, table: str, name: str, versions: Sequence[Version]) -> Array:
+        """One column of these versions, and a null behind them for where none holds."""
+        place = 2 + list(self.columns[table]).index(name)
+        values = [version[place] for version in versions]
+        return column(self.columns[table][name], [*values, None])
+
     def _versions(self, table: str, keys: Sequence[str]) -> tuple[list[Version], NDArray[np.int64]]:
         """V versions, those of one key together and ascending, and where each key's begin, shape (U + 1,)."""
         found = self._store.get(table_space(table), row_keys(keys))
@@ -101,26 +140,50 @@ class Tables:
         return versions, starts
 
 
-def _pick(
-    versions: Sequence[Version],
-    starts: NDArray[np.int64],
-    which: NDArray[np.int64],
-    at: NDArray[np.int64],
-    offsets: NDArray[np.int64] | None,
-) -> NDArray[np.int64]:
-    """For each row the position of the version that holds, -1 for none."""
-    valid_from = np.array([version[0] for version in versions], np.int64)
-    times = np.unique(valid_from)
-    ranks = len(times) + 1
-    owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    place = owner * ranks + np.searchsorted(times, valid_from, "right")
-    picked = np.searchsorted(place, which * ranks + np.searchsorted(times, at, "right"), "right") - 1
-    first = starts[np.maximum(which, 0)] if len(starts) > 1 else np.zeros(len(which), np.int64)
-    if offsets is not None:
-        brought = np.array([version[1] for version in versions] or [0], np.int64)
-        while (hidden := (picked >= first) & (brought[picked] >= 0) & (brought[picked] >= offsets)).any():
-            picked[hidden] -= 1
-    return np.where((which >= 0) & (picked >= first), picked, -1).astype(np.int64)
+class _Order:
+    """Where the versions of each key stand, and from when on each holds.
+
+    Args:
+        versions: V, those of one key together and ascending.
+        starts: Shape (U + 1,), where each key's begin.
+    """
+
+    def __init__(self, versions: Sequence[Version], starts: NDArray[np.int64]) -> None:
+        valid_from = np.array([version[0] for version in versions], np.int64)
+        self._starts, self._times = starts, np.unique(valid_from)
+        self._ranks = len(self._times) + 1
+        owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        self._place = owner * self._ranks + np.searchsorted(self._times, valid_from, "right")
+        self._brought = np.array([version[1] for version in versions] or [0], np.int64)
+
+    def pick(
+        self, which: NDArray[np.int64], at: NDArray[np.int64], offsets: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        """For each row the position of the version that holds, -1 for none."""
+        wanted = which * self._ranks + np.searchsorted(self._times, at, "right")
+        picked = np.searchsorted(self._place, wanted, "right") - 1
+        first = self._starts[np.maximum(which, 0)] if len(self._starts) > 1 else np.zeros(len(which), np.int64)
+        if offsets is not None:
+            while (hidden := self._hidden(picked, first, offsets)).any():
+                picked[hidden] -= 1
+        return np.where((which >= 0) & (picked >= first), picked, -1).astype(np.int64)
+
+    def _hidden(
+        self, picked: NDArray[np.int64], first: NDArray[np.int64], offsets: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        brought: NDArray[np.int64] = self._brought[picked]
+        return (picked >= first) & (brought >= 0) & (brought >= offsets)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A whole table."""
+
+    places: Mapping[bytes, int]
+    """Of the rows' keys."""
+    order: _Order
+    columns: Mapping[str, Array]
+    """Of V + 1 rows, the last one null."""
 
 
 def _columns(table: TableSchema) -> dict[str, Kind]:

@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -35,9 +36,9 @@ class Vocabulary:
         return FIRST + len(self.texts)
 
     @cached_property
-    def codes(self) -> dict[str, int]:
-        """Text to code."""
-        return {text: code for code, text in enumerate(self.texts, FIRST)}
+    def codes(self) -> dict[str | None, int]:
+        """Text to code, None to that of null."""
+        return {None: NULL, **{text: code for code, text in enumerate(self.texts, FIRST)}}
 
     @cached_property
     def values(self) -> pa.Array:
@@ -50,6 +51,10 @@ class Vocabulary:
         codes = np.asarray(pc.fill_null(found, UNKNOWN - FIRST), np.int64) + FIRST
         codes[np.asarray(pc.is_null(column), bool)] = NULL
         return codes
+
+    def look_up(self, texts: NDArray[Any]) -> NDArray[np.int64]:
+        """Codes of texts or None in an object array, shape (B,)."""
+        return np.fromiter(map(self.codes.get, texts.tolist(), repeat(UNKNOWN)), np.int64, len(texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +131,19 @@ class Encoder:
 
     def encode(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[Any]]:
         """Encode columns of B rows or of one that stands for all, as serving does."""
-        numbers = [_spread(p, rows) for s in self.numbers for p in s.encode(*_values(columns[s.name]))]
-        categories = [_spread(self._codes(c, columns), rows) for c in self.categories]
-        arrays: dict[str, NDArray[Any]] = {
-            "numbers": np.stack(numbers, 1) if numbers else np.empty((rows, 0), np.float32),
-            "categories": np.stack(categories, 1) if categories else np.empty((rows, 0), np.int64),
-        }
+        numbers = np.empty((rows, self.width), np.float32)
+        for i, part in enumerate(p for s in self.numbers for p in s.encode(*_values(columns[s.name]))):
+            numbers[:, i] = part
+        categories = np.empty((rows, len(self.categories)), np.int64)
+        for i, one in enumerate(self.categories):
+            data, valid = _values(columns[one.name])
+            texts = data if valid.all() else np.where(valid, data, np.array(None, object))
+            categories[:, i] = self.vocabularies[one.vocabulary].look_up(texts)
+        arrays: dict[str, NDArray[Any]] = {"numbers": numbers, "categories": categories}
         for field in self.lists:
             column = columns[field.name]
             assert isinstance(column, Lists)
-            codes = self.vocabularies[field.vocabulary].codes
-            flat = np.fromiter((codes.get(x, UNKNOWN) for x in column.data), np.int64, len(column.data))
+            flat = self.vocabularies[field.vocabulary].look_up(column.data)
             arrays[field.name] = np.ascontiguousarray(_spread(_pad(flat, column.offsets, field.length or 1), rows))
         for name in self.raw:
             data, valid = _values(columns[name])
@@ -151,12 +158,6 @@ class Encoder:
     def from_json(text: bytes) -> "Encoder":
         """The encoding that `to_json` wrote."""
         return msgspec.json.decode(text, type=Encoder)
-
-    def _codes(self, field: TextCodes, columns: Mapping[str, Array]) -> NDArray[np.int64]:
-        data, valid = _values(columns[field.name])
-        codes = self.vocabularies[field.vocabulary].codes
-        known = (codes.get(x, UNKNOWN) if ok else NULL for x, ok in zip(data, valid))
-        return np.fromiter(known, np.int64, len(data))
 
 
 def fit(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -72,7 +73,7 @@ def examples_step(job: Job) -> None:
 
 
 def retrieval_step(job: Job) -> None:
-    """For each label that retrieval learns: positives, items by period, the queries that evaluation asks."""
+    """For each label that retrieval learns: positives, items by period, the queries asked in the test part."""
     system = job.system
     labels = {m.positives.name for m in system.models.values() if isinstance(m, TwoTower | ItemNeighbours)}
     if not system.item or not (labels or system.rules):
@@ -84,7 +85,8 @@ def retrieval_step(job: Job) -> None:
             folder = job.folder("retrieval") / label
             folder.mkdir(exist_ok=True)
             liked = positives(con, system, job.ingested, label, read.query)
-            asked = _with_nulls(system, queries(con, system, job.ingested, label))
+            asked = queries(con, system, job.ingested, label)
+            asked = _with_nulls(system, asked.filter(pc.equal(asked["part"], "test")))
             asked = attach(con, system, job.ingested, asked, read.query)
             times = np.concatenate([np.asarray(liked["time"], np.int64), np.asarray(asked["time"], np.int64)])
             starts = np.unique(floor_local(times, every_us, system.timezone))[-MAX_PERIODS:]

@@ -1,6 +1,7 @@
 """The demonstration: a run, a server, one person's answers before and after what they really did next."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from rich.table import Table
 
 from sixfold.errors import ServerUnreachable
 from sixfold.pipeline.job import Job
-from sixfold.pipeline.run import run
+from sixfold.pipeline.run import run, wide_console
 from sixfold.pipeline.send import post
+from sixfold.registry.mlflow_registry import tracking_uri
 
 __all__ = ["demo"]
 
@@ -40,7 +42,7 @@ def demo(job: Job, console: Console | None = None) -> int:
     Returns:
         0, or 1 where no release was made.
     """
-    console = console or Console()
+    console = console or wide_console(stderr=False)
     started = time.perf_counter()
     result = run(job, console)
     if result.release is None:
@@ -49,7 +51,7 @@ def demo(job: Job, console: Console | None = None) -> int:
     chosen = _choose(job, cut_us)
     clock = datetime.fromtimestamp(cut_us / 1e6, UTC).isoformat()
     console.print(f"\n[bold]Serving[/bold] as of {clock}: it knows only what was known then.")
-    server = _start(job.workdir, job.design, clock)
+    server = _start(_replay_folder(job), job.design, clock)
     try:
         _converse(job, server[1], chosen, console)
     finally:
@@ -58,11 +60,26 @@ def demo(job: Job, console: Console | None = None) -> int:
     console.print(f"The server has stopped. All of it took {time.perf_counter() - started:.0f} s.\n")
     name = job.system.name
     console.print("Next, you could")
-    console.print(f"  open {job.workdir / 'report.html'}            the run on one page")
-    console.print("  make serve                                      then POST to /v1/recommend; /schema has the API")
-    console.print(f"  .venv/bin/sixfold show {name}                    releases and what they reached")
-    console.print(f"  edit {job.design} and run `make demo` again: only what changed is computed")
+    hints = {
+        f"open {job.workdir / 'report.html'}": "the run on one page",
+        "make serve": "then POST to /v1/recommend; /openapi.json has the API",
+        f".venv/bin/sixfold show {name}": "releases and what they reached",
+        f".venv/bin/mlflow ui --backend-store-uri {tracking_uri(job.workdir)}": "the same in MLflow",
+        f"edit {job.design}": "and run `make demo` again: only what changed is computed",
+    }
+    for command, what in hints.items():
+        console.print(f"  {command}\n      {what}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _replay_folder(job: Job) -> Path:
+    """A work folder with the same releases and data, but a log of its own: a replay is no new data for the next run."""
+    folder = job.workdir / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in ("ingested", "releases"):
+        (folder / name).symlink_to((job.workdir / name).resolve())
+    return folder
 
 
 def _converse(job: Job, url: str, chosen: _Chosen, console: Console) -> None:
@@ -89,20 +106,23 @@ def _converse(job: Job, url: str, chosen: _Chosen, console: Console) -> None:
 
 
 def _choose(job: Job, cut_us: int) -> _Chosen:
-    """The person with most events in the time after the cut, and those events in the raw schema."""
+    """The person with most to tell after the cut (the most flags that are true), and their rows in the raw schema."""
     stream, query = job.system.examples, job.system.query
     source = job.ingested.sql(stream.name)
+    flags = [f'coalesce("{field.name}", false)::int' for field in stream.fields if field.kind.base == "flag"]
     with job.connect() as con:
         found = con.execute(
-            f'select "{query}", count(*) as n from {source} where known >= {cut_us} and time >= {cut_us} '
-            f'group by all order by n desc, "{query}" limit 1'
+            f'select "{query}", sum({" + ".join(["1", *flags])}) as told from {source} '
+            f'where known >= {cut_us} and time >= {cut_us} and "{query}" is not null '
+            f'group by all order by told desc, "{query}" limit 1'
         ).fetchone()
         assert found is not None
         rows = con.execute(
             f'select * from {source} where "{query}" = ? and time >= {cut_us} order by known', [found[0]]
-        ).to_arrow_table()
+        ).fetchall()
+        names = [column[0] for column in con.description or []]
     own = ["time", *(key.entity for key in stream.keys), *(field.name for field in stream.fields)]
-    return _Chosen(found[0], [_posted(job, row, own) for row in rows.to_pylist()])
+    return _Chosen(found[0], [_posted(job, row, own) for row in (dict(zip(names, values)) for values in rows)])
 
 
 def _posted(job: Job, row: dict[str, Any], names: list[str]) -> dict[str, Any]:

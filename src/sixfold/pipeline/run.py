@@ -24,7 +24,7 @@ from sixfold.pipeline.training_step import learns, train_step
 from sixfold.registry import Release
 from sixfold.training.loop import Progress as Trained
 
-__all__ = ["Result", "one_step", "run", "steps"]
+__all__ = ["Result", "one_step", "run", "steps", "wide_console"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def run(job: Job, console: Console | None = None) -> Result:
     Raises:
         SixfoldError: the design or the data is wrong.
     """
-    console = console or Console(stderr=True)
+    console = console or wide_console(stderr=True)
     seconds: dict[str, float] = {}
     job.workdir.mkdir(parents=True, exist_ok=True)
     console.print(f"[bold]{job.system.name}[/bold]: {job.system.requirements.goal}\ndata: {job.data}")
@@ -127,11 +127,21 @@ def run(job: Job, console: Console | None = None) -> Result:
     return result
 
 
+def wide_console(*, stderr: bool) -> Console:
+    """A console; where no terminal says its width, one in which the tables fit."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=140)
+
+
 def _release(
     job: Job, report: Report, seconds: dict[str, float], console: Console
 ) -> tuple[Release | None, Latency | None]:
+    current = job.releases.current()
     with _timed(seconds, "release"):
         release = make_release(job, report.rows)
+    if release is not None and release.id == current:
+        console.print(f"Nothing changed: release [bold]{release.id}[/bold] goes on serving.")
+        return release, None
     if release is None:
         console.print("[bold red]A gate failed: no release was made; what serves goes on serving.[/bold red]")
         return None, None
@@ -145,7 +155,8 @@ def _release(
         version = record(release, job.workdir, promoted=True)
     latency = measure_latency(job, release)
     console.print(f"Release [bold]{release.id}[/bold] is made, verified and promoted; version {version} in MLflow.")
-    console.print(latency.table(job.system.requirements))
+    if latency is not None:
+        console.print(latency.table(job.system.requirements))
     return release, latency
 
 

@@ -1,6 +1,6 @@
 """Recording releases in MLflow, so that its pages show them."""
 
-import math
+import logging
 from pathlib import Path
 
 from sixfold.registry.release import Release
@@ -22,6 +22,9 @@ def record(release: Release, workdir: Path, *, promoted: bool) -> int:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    # It tells of the tables that it makes in a new file.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+
     manifest, uri = release.manifest, tracking_uri(workdir)
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     experiment = client.get_experiment_by_name(manifest.system)
@@ -35,8 +38,8 @@ def record(release: Release, workdir: Path, *, promoted: bool) -> int:
     client.log_param(run_id, "seed", manifest.seed)
     client.log_param(run_id, "features", manifest.features)
     for name, measured in {**manifest.metrics, **manifest.baselines}.items():
-        if math.isfinite(measured["value"]):
-            client.log_metric(run_id, _metric_name(name), measured["value"])
+        if (value := measured["value"]) is not None:  # JSON has no NaN: what could not be measured is null
+            client.log_metric(run_id, _metric_name(name), value)
     client.log_artifacts(run_id, str(release.folder), "release")
     client.set_terminated(run_id)
     try:

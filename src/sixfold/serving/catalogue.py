@@ -112,6 +112,7 @@ class Catalogue:
         clock: The server's time in microseconds.
         rules: Rules that candidates are taken from and that depend on the item's side alone.
         towers: The models with an item tower that candidates are taken from, by name.
+        hold: Keeps a table in memory; asked for those of the items.
         also: Other names whose values are kept, where they depend on the item's side alone.
     """
 
@@ -124,11 +125,12 @@ class Catalogue:
         *,
         rules: Mapping[str, Expression],
         towers: Mapping[str, Vectors],
+        hold: Callable[[str], None],
         also: Collection[str] = (),
     ) -> None:
         assert system.item is not None, "a catalogue is made only where a design has items"
         self._system, self._item, self._store, self._read, self._clock = system, system.item, store, read, clock
-        self._rules, self._towers = rules, towers
+        self._rules, self._towers, self._hold = rules, towers, hold
         names = set(also).union(*(rule.names for rule in rules.values()), *(t.item_names for t in towers.values()))
         names |= system.available.names if system.available else frozenset()
         self._lookups = frozenset(name for name in names if system.depends(name) <= {self._item})
@@ -184,6 +186,8 @@ class Catalogue:
 
     def _made(self, old: Items | None) -> Items:
         now_us = self._clock()
+        for table in _item_tables(self._system):
+            self._hold(table)
         keys = item_keys(self._system, self._store)
         base = {self._item: Values(keys, np.ones(len(keys), bool))}
         columns = self._read(self._lookups, base, now_us) if len(keys) else dict(base)
@@ -200,7 +204,7 @@ class Catalogue:
 
 def item_keys(system: System, store: OnlineStore) -> NDArray[Any]:
     """The keys of all items: of the rows of their tables, or where they have no table, of their features' rows."""
-    spaces = [table_space(t.name) for t in system.tables.values() if [k.entity for k in t.keys] == [system.item]]
+    spaces = [table_space(table) for table in _item_tables(system)]
     if not spaces:
         spaces = [group_space(g.name) for g in system.features.values() if g.entities == (system.item,)]
     found: dict[bytes, None] = {}
@@ -242,6 +246,11 @@ def best(values: NDArray[np.float64], places: NDArray[np.int64], n: int) -> NDAr
         # All that reach the limit, so that ties are cut in the order of places.
         places, own = places[own >= limit], own[own >= limit]
     return places[np.argsort(-own, kind="stable")[:n]]
+
+
+def _item_tables(system: System) -> list[str]:
+    """The tables with a row an item."""
+    return [table.name for table in system.tables.values() if [key.entity for key in table.keys] == [system.item]]
 
 
 def _embed(items: Items, name: str, tower: Vectors, old: Items | None) -> Embedded:

@@ -94,15 +94,17 @@ class Live:
             clock.now_us,
             rules=made.rules,
             towers=made.towers,
+            hold=self.reader.hold,
             also=also,
         )
         return catalogue, Answerer(system, self.reader.columns, catalogue.items, made.sources, self.scorer)
 
     def _applied(self, names: frozenset[str]) -> None:
+        tables = names & self.system.tables.keys()
+        for table in tables:
+            self.reader.changed(table)
         # `catch_up` runs before the catalogue is made.
-        if (catalogue := getattr(self, "catalogue", None)) is not None and any(
-            name in self.system.tables for name in names
-        ):
+        if tables and (catalogue := getattr(self, "catalogue", None)) is not None:
             catalogue.changed()
 
     def _warm_up(self, now_us: int) -> None:

@@ -1,0 +1,154 @@
+"""Event logs and online stores that cannot do what was asked of them."""
+
+from sixfold.errors.base import SixfoldError
+
+__all__ = [
+    "InvalidEvent",
+    "InvalidKey",
+    "OffsetBehind",
+    "StateMismatch",
+    "StateNotEmpty",
+    "StateUnfinished",
+    "StoreBusy",
+    "StoreClosed",
+    "StoreError",
+    "StoreFailed",
+    "StoreTorn",
+    "StoreUnusable",
+]
+
+
+class StoreError(SixfoldError, RuntimeError):
+    """An event log or an online store cannot do what was asked of it."""
+
+
+class StoreUnusable(StoreError):
+    """
+    >>> print(StoreUnusable(path="work/state", reason="holds a log, not a store"))
+    work/state: cannot be opened: holds a log, not a store
+    """
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: cannot be opened: {reason}")
+
+
+class StoreTorn(StoreError):
+    """
+    >>> print(StoreTorn(path="work/state"))
+    work/state: the machine stopped while this state was not yet on the disk, so it cannot be trusted. \
+Delete the folder and build it again from history and the log.
+    """
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: the machine stopped while this state was not yet on the disk, so it cannot be trusted. "
+            "Delete the folder and build it again from history and the log."
+        )
+
+
+class StoreBusy(StoreError):
+    """
+    >>> print(StoreBusy(path="work/state", by="this process", fix="Share the object that has it open."))
+    work/state: is open already in this process. Share the object that has it open.
+    """
+
+    def __init__(self, *, path: str, by: str, fix: str) -> None:
+        self.path, self.by, self.fix = path, by, fix
+        super().__init__(f"{path}: is open already in {by}. {fix}")
+
+
+class StoreClosed(StoreError):
+    """
+    >>> print(StoreClosed(path="work/state"))
+    work/state: was closed; open it again to use it
+    """
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: was closed; open it again to use it")
+
+
+class StoreFailed(StoreError):
+    """
+    >>> print(StoreFailed(path="work/log", doing="write", reason="No space left on device"))
+    work/log: could not write: No space left on device
+    """
+
+    def __init__(self, *, path: str, doing: str, reason: str) -> None:
+        self.path, self.doing, self.reason = path, doing, reason
+        super().__init__(f"{path}: could not {doing}: {reason}")
+
+
+class OffsetBehind(StoreError):
+    """
+    >>> print(OffsetBehind(path="work/state", offset=7, applied=9))
+    work/state: a commit with log offset 7 was refused, since offset 9 is applied already. Continue reading after 9.
+    """
+
+    def __init__(self, *, path: str, offset: int, applied: int) -> None:
+        self.path, self.offset, self.applied = path, offset, applied
+        super().__init__(
+            f"{path}: a commit with log offset {offset} was refused, since offset {applied} is applied already. "
+            f"Continue reading after {applied}."
+        )
+
+
+class InvalidKey(StoreError):
+    """
+    >>> print(InvalidKey(space="videos", part="a key", rule="at most 400 bytes", got="512 bytes"))
+    space 'videos': a key must be at most 400 bytes, got 512 bytes
+    """
+
+    def __init__(self, *, space: str, part: str, rule: str, got: str) -> None:
+        self.space, self.part, self.rule, self.got = space, part, rule, got
+        super().__init__(f"space {space!r}: {part} must be {rule}, got {got}")
+
+
+class InvalidEvent(StoreError):
+    """
+    >>> print(InvalidEvent(index=3, stream="plays", field="time_us", rule="within 2**61 of 0", got="2**62"))
+    event 3 of stream 'plays': time_us must be within 2**61 of 0, got 2**62
+    """
+
+    def __init__(self, *, index: int, stream: str, field: str, rule: str, got: str) -> None:
+        self.index, self.stream, self.field, self.rule, self.got = index, stream, field, rule, got
+        super().__init__(f"event {index} of stream {stream!r}: {field} must be {rule}, got {got}")
+
+
+class StateMismatch(StoreError):
+    """
+    >>> print(StateMismatch(what="a row of features 'taste'"))
+    a row of features 'taste' was made for other definitions than the design's. \
+Build the state again from history and the log.
+    """
+
+    def __init__(self, *, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"{what} was made for other definitions than the design's. Build the state again from history and the log."
+        )
+
+
+class StateUnfinished(StoreError):
+    """
+    >>> print(StateUnfinished())
+    the online store holds half of a build from history. Delete its folder and build it again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the online store holds half of a build from history. Delete its folder and build it again.")
+
+
+class StateNotEmpty(StoreError):
+    """
+    >>> print(StateNotEmpty(offset=12))
+    the online store holds state already (log offset 12); a build from history needs an empty one
+    """
+
+    def __init__(self, *, offset: int) -> None:
+        self.offset = offset
+        super().__init__(
+            f"the online store holds state already (log offset {offset}); a build from history needs an empty one"
+        )

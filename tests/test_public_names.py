@@ -1,0 +1,25 @@
+"""The names that a design file may use, and no others."""
+
+from types import ModuleType
+
+import sixfold as sf
+
+NAMES = """
+    AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database Deployment Derived Entity Evaluation
+    Events Experts Explore Features Flag Framing ItemNeighbours JsonLines Label Mlp Models Network Number Parquet Query
+    Regression Requirements Retrain Rule System Table Text Time Training Trees TwoTower WatchTime
+    count last mean rate since_last sum
+"""
+
+
+def test_the_public_names_are_these():
+    assert sf.__all__ == NAMES.split()
+
+
+def test_every_public_name_is_there_and_explains_itself():
+    assert [name for name in sf.__all__ if not getattr(sf, name).__doc__] == []
+
+
+def test_nothing_else_looks_public():
+    others = {name: thing for name, thing in vars(sf).items() if not name.startswith("_") and name not in sf.__all__}
+    assert [name for name, thing in others.items() if not isinstance(thing, ModuleType)] == []
