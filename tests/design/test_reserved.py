@@ -44,6 +44,16 @@ def test_no_key_is_of_an_entity_with_a_reserved_name():
     assert said == f"Table steps.keys must be {RULE}, got 'offset'"
 
 
+def test_a_column_that_takes_the_place_of_an_argument_is_refused():
+    said = message(lambda: sf.Events("plays", FILE, ITEM.key(), time=sf.Number()))
+    assert said == "Events plays.time must be a Time(…), got Number(raw=None, unit=None)"
+    said = message(lambda: sf.Events("plays", FILE, ITEM.key(), time=WHEN, known=WHEN))
+    assert said == "Events plays.known must be an expression, got Time(raw='at', unit=None)"
+    said = message(lambda: sf.Table("items", FILE, ITEM.key(), valid_from=WHEN))
+    rule = "the name of one of its Time columns"
+    assert said == f"Table items.valid_from must be {rule}, got Time(raw='at', unit=None)"
+
+
 def test_a_raw_column_may_have_any_name():
     table = sf.Table("items", FILE, ITEM.key("offset"), valid_from="since", since=sf.Time("valid_from"))
     assert str(table.since) == "items.since"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from sixfold.design.deployment import AtMost
 from sixfold.design.models import Network, Rule, Trees, TwoTower
 from sixfold.design.requirements import Requirements
 from sixfold.design.schema import Aggregate, FeatureGroup
@@ -116,4 +117,7 @@ def _deployment(system: System) -> list[str]:
     lines = [f"candidates {', '.join(sources)}"]
     lines += [f"filter     {condition.text}" for condition in system.filters]
     lines += [f"predict    {d.predict.name}", f"value      {d.value}"]
-    return lines + [f"rerank     {step}" for step in d.rerank]
+    for step in d.rerank:
+        said = f"at most {step.n} of one {step.column}" if isinstance(step, AtMost) else f"explore {step.share:g}"
+        lines.append(f"rerank     {said}")
+    return lines

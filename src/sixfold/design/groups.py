@@ -75,6 +75,8 @@ class Events(Group):
         self._source = as_sources(source, where=self._at, part=f"Events {name}")
         if not isinstance(time, Time):
             raise InvalidField(where=self._at, part=f"Events {name}", field="time", rule="a Time(…)", value=time)
+        if known is not None and not isinstance(known, str):
+            raise InvalidField(where=self._at, part=f"Events {name}", field="known", rule="an expression", value=known)
         self._time, self._known, self._keep = time, known, keep
         self._id: tuple[str, ...] | None = (id,) if isinstance(id, str) else None if id is None else tuple(id)
 

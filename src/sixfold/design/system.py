@@ -179,6 +179,11 @@ class System:
         self.rules: dict[str, Expression] = {}
         for model in self.models.values():
             part = f"{type(model).__name__} {model.name}"
+            if self.item is None and not isinstance(model, Network | Trees):
+                rule = "a Network or Trees, since Framing names no item and the others order items"
+                raise InvalidField(
+                    where=model.at, part="Models", field=model.name, rule=rule, value=type(model).__name__
+                )
             if isinstance(model, Network | Trees):
                 self.inputs(model.inputs, where=model.at, part=part)
                 for head in model.heads:
@@ -186,12 +191,12 @@ class System:
             if isinstance(model, TwoTower):
                 self.inputs([*model.query, *model.item], where=model.at, part=part)
             if isinstance(model, Rule):
-                rule = parse(model.expression, self._scope(), where=model.at, part=part)
-                if rule.kind.is_list or rule.kind.base not in ("number", "time", "flag"):
+                ordered = parse(model.expression, self._scope(), where=model.at, part=part)
+                if ordered.kind.is_list or ordered.kind.base not in ("number", "time", "flag"):
                     raise InvalidField(
                         where=model.at, part=part, field="expression", rule="a number", value=model.expression
                     )
-                self.rules[model.name] = rule
+                self.rules[model.name] = ordered
             elif (positives := getattr(model, "positives", None)) is not None:
                 self._known_label(positives, model.at, part)
 
@@ -223,6 +228,9 @@ class System:
         at, part = deployment.at, "Deployment"
         for top in deployment.candidates:
             self._known_model(getattr(top, "model", None), at, "candidates")
+            if not isinstance(top.model, TwoTower | Rule):
+                rule = "made of a TwoTower or a Rule"
+                raise InvalidField(where=top.at, part=part, field="candidates", rule=rule, value=top.model.name)
         self._known_model(deployment.predict, at, "predict")
         if not isinstance(deployment.predict, Network | Trees):
             raise InvalidField(

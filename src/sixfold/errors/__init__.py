@@ -15,9 +15,11 @@ SixfoldError
 │   ├── InvalidMetric    a metric or a gate is not written in the language, or lacks what it needs
 │   ├── UnknownInMetric  a metric or a gate names what does not exist
 │   ├── UnknownStep      a run has no step of that name
+│   ├── StepNotReady     a step is run before one that it depends on
 │   └── NotADesign       a file makes no System, or more than one
 ├── DataError            the data breaks the design's promise
 │   ├── FileUnreadable   a file of events to send cannot be read
+│   ├── WorkdirUnusable  the folder that a run works in cannot be written
 │   ├── WorldFailed      sample data could not be generated
 │   ├── NoSuchFile       no file is where a source looks
 │   ├── MissingColumn    a source lacks a column that the design declares
@@ -75,6 +77,7 @@ from sixfold.errors.data import (
     QueryFailed,
     SourceUnreadable,
     TimeWithoutUnit,
+    WorkdirUnusable,
     WorldFailed,
     WrongColumn,
 )
@@ -87,6 +90,7 @@ from sixfold.errors.design import (
     InvalidMetric,
     NotADesign,
     OutcomeAsInput,
+    StepNotReady,
     UnknownColumn,
     UnknownFunction,
     UnknownInMetric,
@@ -172,6 +176,7 @@ __all__ = [
     "StateMismatch",
     "StateNotEmpty",
     "StateUnfinished",
+    "StepNotReady",
     "StoreBusy",
     "StoreClosed",
     "StoreError",
@@ -187,6 +192,7 @@ __all__ = [
     "UnknownStep",
     "UnreachableEntity",
     "WindowTooLong",
+    "WorkdirUnusable",
     "WorldFailed",
     "WrongColumn",
     "WrongType",

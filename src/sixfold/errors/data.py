@@ -18,6 +18,7 @@ __all__ = [
     "QueryFailed",
     "SourceUnreadable",
     "TimeWithoutUnit",
+    "WorkdirUnusable",
     "WorldFailed",
     "WrongColumn",
 ]
@@ -36,6 +37,17 @@ class FileUnreadable(DataError):
     def __init__(self, *, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path} cannot be read: {reason}")
+
+
+class WorkdirUnusable(DataError):
+    """
+    >>> print(WorkdirUnusable(path="/mnt/work", reason="Permission denied"))
+    /mnt/work cannot hold what a run makes: Permission denied. Choose another folder with --workdir.
+    """
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} cannot hold what a run makes: {reason}. Choose another folder with --workdir.")
 
 
 class WorldFailed(DataError):

@@ -13,6 +13,7 @@ __all__ = [
     "InvalidMetric",
     "NotADesign",
     "OutcomeAsInput",
+    "StepNotReady",
     "UnknownColumn",
     "UnknownFunction",
     "UnknownInMetric",
@@ -194,6 +195,19 @@ class UnknownStep(DesignError):
     def __init__(self, *, name: str, known: Iterable[str]) -> None:
         self.name, self.known = name, list(known)
         super().__init__(f"there is no step {name!r}.{closest(name, self.known)}")
+
+
+class StepNotReady(DesignError):
+    """
+    >>> print(StepNotReady(name="evaluate", needs="examples"))
+    step 'evaluate' reads what step 'examples' leaves, which has not run. Run `sixfold step examples` first.
+    """
+
+    def __init__(self, *, name: str, needs: str) -> None:
+        self.name, self.needs = name, needs
+        super().__init__(
+            f"step {name!r} reads what step {needs!r} leaves, which has not run. Run `sixfold step {needs}` first."
+        )
 
 
 class NotADesign(DesignError):

@@ -68,20 +68,30 @@ def embedding(codes: int, width: int, scale: float) -> nn.Embedding:
 def weighted_sum(codes_BL: Tensor, weight_BL: Tensor, table: nn.Module) -> Tensor:
     """The sum of a list's embeddings times their weights, shape (B, D)."""
     if torch.compiler.is_exporting():  # ONNX knows no embedding bag with weights
-        return (weight_BL[..., None] * table(codes_BL)).sum(1)
+        exported: Tensor = (weight_BL[..., None] * table(codes_BL)).sum(1)
+        return exported
     summed: Tensor = nn.functional.embedding_bag(
-        codes_BL, table.weight, mode="sum", per_sample_weights=weight_BL, padding_idx=0
+        codes_BL, table.get_parameter("weight"), mode="sum", per_sample_weights=weight_BL, padding_idx=0
     )
     return summed
 
 
 def mean_pool(codes_BL: Tensor, table: nn.Module) -> Tensor:
     """The mean embedding of a list, shape (B, D); zero for an empty one."""
-    known_BL = (codes_BL > 0).float()
-    return weighted_sum(codes_BL, known_BL, table) / known_BL.sum(1, keepdim=True).clamp(min=1)
+    return _sum(codes_BL, table) / _length(codes_BL).clamp(min=1)
 
 
 def root_pool(codes_BL: Tensor, table: nn.Module) -> Tensor:
     """The sum of a list's embeddings over the root of its length: longer lists say more, but not in proportion."""
-    known_BL = (codes_BL > 0).float()
-    return weighted_sum(codes_BL, known_BL, table) / known_BL.sum(1, keepdim=True).clamp(min=1).sqrt()
+    return _sum(codes_BL, table) / _length(codes_BL).clamp(min=1).sqrt()
+
+
+def _length(codes_BL: Tensor) -> Tensor:
+    return (codes_BL > 0).float().sum(1, keepdim=True)
+
+
+def _sum(codes_BL: Tensor, table: nn.Module) -> Tensor:
+    if torch.compiler.is_exporting():  # padding's embedding is zero, so the export needs no mask
+        exported: Tensor = table(codes_BL).sum(1)
+        return exported
+    return weighted_sum(codes_BL, (codes_BL > 0).float(), table)

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import duckdb
 import msgspec
 
 from sixfold.data.ingested import Ingested
 from sixfold.design import System, load
+from sixfold.errors import StepNotReady, WorkdirUnusable
 from sixfold.registry import Releases
 
-__all__ = ["Job", "Step", "run_step"]
+__all__ = ["Job", "Step", "make_folder", "run_step"]
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,26 @@ class Job:
 
     def folder(self, step: str) -> Path:
         """The folder of one step's files."""
-        path = self.workdir / "steps" / step
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return make_folder(self.workdir / "steps" / step)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB whose memory is bounded and which spills into the work folder."""
         spill = self.workdir / "spill"
         return duckdb.connect(config={"memory_limit": "3GB", "temp_directory": str(spill)})
+
+
+def make_folder(folder: Path) -> Path:
+    """A folder of the work folder, made if it is not there.
+
+    Raises:
+        WorkdirUnusable: it can be neither made nor written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise WorkdirUnusable(path=str(folder), reason=error.strerror or str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,9 @@ def run_step(step: Step, job: Job) -> tuple[bool, float]:
 
     Returns:
         Whether it ran, and the seconds that it took.
+
+    Raises:
+        StepNotReady: one that it depends on has not run.
     """
     started = time.perf_counter()
     fingerprint = _fingerprint(step, job)
@@ -83,7 +100,11 @@ def run_step(step: Step, job: Job) -> tuple[bool, float]:
 
 
 def _fingerprint(step: Step, job: Job) -> str:
-    above = [(job.folder(name) / "done").read_text() for name in step.depends]
+    marks = {name: job.folder(name) / "done" for name in step.depends}
+    for name, mark in marks.items():
+        if not mark.is_file():
+            raise StepNotReady(name=step.name, needs=name)
+    above = [mark.read_text() for mark in marks.values()]
     said = [step.name, job.seed, job.system.fingerprint, repr(step.reads(job)), above, _code()]
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
 

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sixfold.data.report import Report
-from sixfold.design.metrics import Metric, parse_metric
+from sixfold.design.metrics import CHAMPION, Metric, parse_metric
+from sixfold.design.system import System
 from sixfold.errors import UnknownStep
 from sixfold.evaluation.bootstrap import Measured
 from sixfold.evaluation.tables import gates_as_json, gates_table, metrics_as_json, metrics_tables
 from sixfold.pipeline.data_steps import examples_step, ingest_step, retrieval_step
 from sixfold.pipeline.evaluation_step import Evaluated, evaluate_step, read_evaluated
-from sixfold.pipeline.job import Job, Step, run_step
+from sixfold.pipeline.job import Job, Step, make_folder, run_step
 from sixfold.pipeline.latency import Latency, measure_latency
 from sixfold.pipeline.release_step import build_state, drop_old_states, make_release
 from sixfold.pipeline.report import write_report
@@ -57,8 +58,8 @@ def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
     system = job.system
     models = [model for model in system.models.values() if learns(model)]
     made = [
-        Step("examples", examples_step, reads=lambda job: (_data(job), repr(system.models), system.evaluation)),
-        Step("retrieval", retrieval_step, reads=lambda job: (_data(job), repr(system.models), system.evaluation)),
+        Step("examples", examples_step, reads=lambda job: (_data(job), repr(system.models), _asked(system))),
+        Step("retrieval", retrieval_step, reads=lambda job: (_data(job), repr(system.models), _asked(system))),
     ]
     for model in models:
         made.append(
@@ -75,7 +76,7 @@ def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
             "evaluate",
             evaluate_step,
             depends=("examples", "retrieval", *trained),
-            reads=lambda job: (system.metrics, system.gates, system.deployment, job.releases.current()),
+            reads=lambda job: (system.metrics, system.gates, system.deployment, _champion(job)),
         )
     )
     return made
@@ -105,7 +106,7 @@ def run(job: Job, console: Console | None = None) -> Result:
     """
     console = console or wide_console(stderr=True)
     seconds: dict[str, float] = {}
-    job.workdir.mkdir(parents=True, exist_ok=True)
+    make_folder(job.workdir)
     console.print(f"[bold]{job.system.name}[/bold]: {job.system.requirements.goal}\ndata: {job.data}")
     with _timed(seconds, "ingest"):
         report = ingest_step(job, now_us=time.time_ns() // 1000)
@@ -165,6 +166,21 @@ def _data(job: Job) -> object:
     names = [*job.system.streams, *job.system.tables]
     files = [path for name in names for path in job.ingested.files(name)]
     return [(str(path.name), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+
+
+def _asked(system: System) -> object:
+    """What the sections say, beside data and models, of which examples there are and what is read for them."""
+    conditions = [None if one is None else one.text for one in (system.where, system.available, *system.filters)]
+    labels = [(label.name, label.value.text, label.within_us) for label in system.labels.values()]
+    split, ask_every = system.evaluation.split, system.evaluation.ask_every
+    base = (system.examples.name, system.query, system.item, system.context)
+    return base, conditions, labels, split, ask_every, dict(system.evaluation.slices)
+
+
+def _champion(job: Job) -> str | None:
+    """The release that serves, if a gate compares with it."""
+    metrics = [side for gate in job.system.gates for side in (gate.left, gate.right) if side is not None]
+    return job.releases.current() if any(metric.model == CHAMPION for metric in metrics) else None
 
 
 def _by_metric(measured: dict[str, Measured]) -> dict[Metric, Measured]:

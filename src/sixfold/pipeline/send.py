@@ -1,5 +1,6 @@
 """Replaying a file of events into a server."""
 
+import http.client
 import json
 import time
 import urllib.error
@@ -70,13 +71,14 @@ def post(url: str, body: Any) -> Any:
     Raises:
         ServerUnreachable: no server answers there, or it answers with an error.
     """
-    request = urllib.request.Request(url, json.dumps(body, default=str).encode(), {"Content-Type": "application/json"})
+    content = json.dumps(body, default=str).encode()
     try:
+        request = urllib.request.Request(url, content, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
     except urllib.error.HTTPError as error:
         raise ServerUnreachable(url=url, reason=f"{error.code} {error.read().decode(errors='replace')}") from error
-    except OSError as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise ServerUnreachable(url=url, reason=str(error)) from error
 
 

@@ -106,9 +106,12 @@ class Answerer:
         # Another model's label of the same name would be a column; heads go first.
         self._ranked = scorer.names | steps | (system.value.names - set(scorer.heads))
         sides = self._filtered | self._ranked | frozenset().union(*(source.names for source, _ in sources))
-        # Rows of a table that the filters read anyway are decoded once.
+        # Rows of a table that the filters read anyway are looked up once, those of derived values too.
         tables = {name.split(".")[0] for name in self._filtered} & system.tables.keys()
-        self._first = self._filtered | {name for name in self._ranked if name.split(".")[0] in tables}
+        reads = {f"{d.name}.{name}": one.names - {"now"} for d in system.derived.values() for name, one, _ in d.columns}
+        self._first = self._filtered | {
+            name for name in self._ranked if {read.split(".")[0] for read in reads.get(name, {name})} <= tables
+        }
         own = {system.query, *system.context} - {system.item}
         self._query_side = frozenset(name for name in sides if system.depends(name) <= own)
 

@@ -91,13 +91,13 @@ def _answering(parts: Parts) -> list[HTTPRouteHandler]:
 
         return _ok(parts, "predict", await parts.threaded(work))
 
-    @get("/v1/features/{entity:str}/{key:str}")
+    @get("/v1/features/{entity:str}/{key:path}")
     async def features(entity: str, key: str) -> Reply:
-        """The features and table columns of one key."""
+        """The features and table columns of one key; a key may hold slashes."""
 
         def work() -> bytes:
             with parts.current.borrow() as live:
-                return replies.features(entity, key, live, parts.clock.now_us())
+                return replies.features(entity, key.removeprefix("/"), live, parts.clock.now_us())
 
         return _ok(parts, "features", await parts.threaded(work))
 

@@ -21,6 +21,8 @@ __all__ = ["MAX_ITEMS", "MAX_K", "Rows", "prediction", "question", "rows_of"]
 MAX_K = 1000
 MAX_ITEMS = 10_000
 """Most items that a request may name, and most rows that it may have predicted."""
+MAX_TEXT = 1000
+"""Most characters of a key or a category: keys of pairs repeat them for every candidate."""
 
 
 class Rows(NamedTuple):
@@ -141,6 +143,8 @@ def _value(value: Any, kind: Kind, field: str) -> Any:
             found, rule = _time_us(value), "a time: ISO text or microseconds"
     if found is None:
         raise InvalidRequest(field=field, rule=rule, got=value)
+    if isinstance(found, str) and len(found) > MAX_TEXT:
+        raise InvalidRequest(field=field, rule=f"at most {MAX_TEXT} characters long", got=found[:80])
     return found
 
 
