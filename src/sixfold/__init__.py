@@ -1,5 +1,7 @@
 """Sixfold runs machine-learning system designs: six sections in one Python file."""
 
+import typing as _typing
+
 from sixfold.design.aggregates import count, last, mean, rate, since_last, sum
 from sixfold.design.columns import Categories, Category, Flag, Number, Text, Time
 from sixfold.design.data import Data
@@ -25,7 +27,9 @@ from sixfold.design.models import (
 )
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
-from sixfold.design.system import System
+
+if _typing.TYPE_CHECKING:
+    from sixfold.design.system import System
 
 __all__ = [
     "AtMost",
@@ -76,3 +80,12 @@ __all__ = [
     "since_last",
     "sum",
 ]
+
+
+def __getattr__(name: str) -> _typing.Any:
+    # Building a System needs the parser of expressions; importing the names of a design does not.
+    if name == "System":
+        from sixfold.design.system import System
+
+        return System
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

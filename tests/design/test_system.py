@@ -77,7 +77,7 @@ def test_an_outcome_is_refused_as_an_input():
 def test_a_column_that_does_not_exist_is_named_with_the_nearest():
     with pytest.raises(UnknownColumn) as caught:
         assert parts()["items"].prize
-    where = line('assert parts()')
+    where = line("assert parts()")
     assert str(caught.value) == f"{where}: items has no column 'prize'. Did you mean 'price'?"
 
 

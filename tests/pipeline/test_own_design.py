@@ -24,7 +24,7 @@ pytestmark = [
 DAY_S, START_S = 86_400, 1_767_225_600
 SHELVES = ("crime", "poems", "travel")
 
-LIBRARY = '''
+LIBRARY = """
 import sixfold as sf
 
 reader, book, shelf = sf.Entity("reader"), sf.Entity("book"), sf.Entity("shelf")
@@ -50,9 +50,9 @@ system = sf.System("library",
         metrics=["recall@10", "auc(read)", "auc(read)[regulars]"], gates=["GATE"]),
     sf.Deployment(candidates=[towers.top(20), popular.top(10)], filters=["not contains(habit.read, book)"],
         predict=ranker, value="read"))
-'''
+"""
 
-PARCELS = '''
+PARCELS = """
 import sixfold as sf
 
 depot = sf.Entity("depot")
@@ -67,7 +67,7 @@ system = sf.System("parcels",
     sf.Models(trees),
     sf.Evaluation(split=sf.ByTime(validation=0.2, test=0.2), metrics=["auc(late)"], gates=["auc(late) >= 0.6"]),
     sf.Deployment(predict=trees, value="late"))
-'''
+"""
 
 
 def loan(number, day, rng):
@@ -75,7 +75,13 @@ def loan(number, day, rng):
     reader, book = rng.randrange(30), rng.randrange(45)
     finished = rng.random() < (0.9 if reader % 3 == book % 3 else 0.1)
     at = START_S + day * DAY_S + 3600 + number % 70_000
-    return {"loan": f"l{number}", "card": f"card {reader}", "isbn": f"978-{book}", "at": at * 1000, "finished": finished}
+    return {
+        "loan": f"l{number}",
+        "card": f"card {reader}",
+        "isbn": f"978-{book}",
+        "at": at * 1000,
+        "finished": finished,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +126,9 @@ def test_a_run_ends_with_one_object_that_says_all(library, first):
     assert [(gate["gate"], gate["passed"]) for gate in said["gates"]] == [("auc(read) >= 0.6", True)]
     assert said["rows"]["loans-*.jsonl"] == {"read": 1800, "duplicates": 0, "refused": 0}
     assert said["rows"]["books.csv"] == {"read": 46, "duplicates": 0, "refused": 0}
-    assert {"ingest", "examples", "retrieval", "train-towers", "train-ranker", "evaluate", "release"} <= set(said["seconds"])
+    assert {"ingest", "examples", "retrieval", "train-towers", "train-ranker", "evaluate", "release"} <= set(
+        said["seconds"]
+    )
 
 
 def test_a_second_run_repeats_no_step_and_posted_events_are_data_of_the_next(library, first):
