@@ -74,7 +74,7 @@ def loan(number, day, rng):
     """Each reader finishes the books of one shelf and gives up those of the others."""
     reader, book = rng.randrange(30), rng.randrange(45)
     finished = rng.random() < (0.9 if reader % 3 == book % 3 else 0.1)
-    at = START_S + day * DAY_S + 3600 + number % 70_000
+    at = START_S + day * DAY_S + 3600 + number % 1000 * 230
     return {
         "loan": f"l{number}",
         "card": f"card {reader}",
@@ -104,6 +104,7 @@ def sixfold(*arguments):
     """The status that a command ends with, its last line on standard output, and what it says on standard error."""
     with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as said, pytest.raises(SystemExit) as ended:
         cli.main([str(argument) for argument in arguments])
+    assert out.getvalue(), said.getvalue()
     return ended.value.code, out.getvalue().splitlines()[-1], said.getvalue()
 
 

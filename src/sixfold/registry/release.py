@@ -125,7 +125,7 @@ class Releases:
     ) -> Release:
         """Assemble a release beside the others, and open it, which verifies it.
 
-        Where each of its files is the same as in the current release, that one stays.
+        Where its files, data and metrics are those of the current release, that one stays.
 
         Args:
             design: The design file.
@@ -142,9 +142,12 @@ class Releases:
             shutil.copytree(models_folder / name, building / "models" / name)
         files = {str(p.relative_to(building)): _sha256(p) for p in sorted(building.rglob("*")) if p.is_file()}
         content = hashlib.sha256(msgspec.json.encode(files, order="sorted")).hexdigest()[:8]
-        if (current := self.current()) is not None and self.open(current).manifest.files == files:
-            shutil.rmtree(building)
-            return self.open(current)
+        if (current := self.current()) is not None:
+            serving = self.open(current)
+            same = serving.manifest.metrics == said["metrics"] and serving.manifest.data == said["data"]
+            if same and serving.manifest.files == files:
+                shutil.rmtree(building)
+                return serving
         number = max([int(one[1:].split("-")[0]) for one in self.ids()], default=0) + 1
         release_id = f"r{number}-{content}"
         manifest = Manifest(id=release_id, system=system.name, features=system.fingerprint, files=files, **said)
