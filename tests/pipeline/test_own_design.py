@@ -1,4 +1,4 @@
-"""A design of one's own, of another shape than the reference systems, from raw files to a release, by the command line."""
+"""Designs of other shapes than the reference systems: text keys, CSV and JSON lines, versions of a row; no item at all."""
 
 import json
 import random
