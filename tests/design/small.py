@@ -44,6 +44,7 @@ def parts() -> dict[str, Any]:
         "filters": ["not contains(habit.history, item)"],
         "value": "bought * items.price",
         "available": "items.price > 0",
+        "slices": {"new": "habit.visits_7d = 0"},
     }
 
 
@@ -66,7 +67,7 @@ def system(**replaced: Any) -> sf.System:
         split=sf.ByTime(validation="1d", test="1d"),
         metrics=p["metrics"],
         gates=p["gates"],
-        slices={"new": "habit.visits_7d = 0"},
+        slices=p["slices"],
     )
     deployment = sf.Deployment(
         candidates=[tower.top(10), busy.top(5)],

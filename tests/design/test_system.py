@@ -4,7 +4,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from small import parts, system
+from small import REQUIREMENTS, parts, system
 
 import sixfold as sf
 from sixfold.design import load
@@ -12,6 +12,7 @@ from sixfold.design.draw import draw
 from sixfold.errors import (
     DerivedCycle,
     InvalidField,
+    InvalidMetric,
     NotADesign,
     OutcomeAsInput,
     UnknownColumn,
@@ -143,6 +144,41 @@ def test_a_field_out_of_range_is_one_clear_error(made, message):
 def test_a_filter_must_be_a_condition():
     with pytest.raises(InvalidField, match=r"Deployment.filters must be a condition, got 'items.price \+ 1'"):
         system(filters=["items.price + 1"])
+
+
+def test_lists_are_sliced_by_the_query_alone():
+    system(metrics=["recall@10[new]"])
+    with pytest.raises(InvalidMetric) as caught:
+        system(metrics=["auc(bought)[cheap]", "recall@10[cheap]"], slices={"cheap": "items.price < 10"}, gates=[])
+    words = "'recall@10[cheap]' must be without [cheap], which reads more than the person that a list is asked for"
+    assert str(caught.value).endswith(f": Evaluation: {words}")
+
+
+def test_candidates_come_from_what_can_propose_them():
+    p = parts()
+    near = sf.ItemNeighbours("near", positives=p["bought"])
+    ranker = sf.Trees("trees", inputs=[p["habit"]], heads=[sf.Binary(p["bought"])])
+    framing = sf.Framing(query=p["person"], item=p["item"], examples=p["visits"], labels=[p["bought"]])
+    with pytest.raises(InvalidField, match=r"Deployment.candidates must be made of a TwoTower or a Rule, got 'near'"):
+        small(p, framing, sf.Models(ranker, near), sf.Deployment(candidates=[near.top(5)], predict=ranker, value="1"))
+
+
+def test_without_items_there_is_nothing_to_order():
+    p = parts()
+    framing = sf.Framing(query=p["person"], examples=p["visits"], labels=[p["bought"]])
+    ranker = sf.Trees("trees", inputs=[p["habit"].visits_7d], heads=[sf.Binary(p["bought"])])
+    deployment = sf.Deployment(predict=ranker, value="bought")
+    assert small(p, framing, sf.Models(ranker), deployment).item is None
+    rule = sf.Rule("busy", "habit.visits_7d")
+    with pytest.raises(InvalidField, match=r"Models.busy must be a Network or Trees, since Framing names no item"):
+        small(p, framing, sf.Models(ranker, rule), deployment)
+
+
+def small(p, framing, models, deployment):
+    """A design with sections of its own over the small design's visits."""
+    evaluation = sf.Evaluation(split=sf.ByTime(validation="1d", test="1d"), metrics=[])
+    data = sf.Data(p["items"], p["visits"], p["habit"])
+    return sf.System("small", REQUIREMENTS, framing, data, models, evaluation, deployment)
 
 
 def test_a_drawn_design_shows_its_six_sections():

@@ -16,14 +16,14 @@ from sixfold.design.expressions import Expression, Name, Scope, parse
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Derived, Events, Features, Group, Table
 from sixfold.design.kinds import NUMBER, TIME, Kind
-from sixfold.design.metrics import Gate, Metric, check, parse_gate, parse_metric
+from sixfold.design.metrics import METRICS, Gate, Metric, check, parse_gate, parse_metric
 from sixfold.design.models import Input, Model, Models, Network, Rule, Trees, TwoTower
 from sixfold.design.paths import plan, reach
 from sixfold.design.requirements import Requirements
 from sixfold.design.schema import LabelSpec
 from sixfold.design.units import duration_us
 from sixfold.design.where import caller
-from sixfold.errors import InvalidField, OutcomeAsInput, UnknownColumn
+from sixfold.errors import InvalidField, InvalidMetric, OutcomeAsInput, UnknownColumn
 
 __all__ = ["System"]
 
@@ -223,6 +223,10 @@ class System:
         sides = [side for gate in self.gates for side in (gate.left, gate.right) if side is not None]
         for metric in (*self.metrics, *sides):
             check(metric, models=self.models, labels=self.labels, slices=self.slices, where=at, part="Evaluation")
+            read = self.slices[metric.slice].names if metric.slice is not None else ()
+            if METRICS[metric.name].source == "lists" and any(self.depends(name) - {self.query} for name in read):
+                rule = f"without [{metric.slice}], which reads more than the {self.query} that a list is asked for"
+                raise InvalidMetric(where=at, part="Evaluation", text=str(metric), rule=rule)
 
     def _resolve_deployment(self, deployment: Deployment) -> None:
         at, part = deployment.at, "Deployment"
