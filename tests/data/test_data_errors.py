@@ -1,5 +1,6 @@
 """What is wrong with a source as a whole is one error that says where, what and how to mend it."""
 
+import json
 import pickle
 import re
 from pathlib import Path
@@ -79,6 +80,19 @@ def test_a_time_in_numbers_without_a_unit(world):
         "Say their unit: Time('time_ms', unit='ms')."
     )
     fails(world, TimeWithoutUnit, plays(sf.Parquet("a.parquet"), time=sf.Time("time_ms")), words)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"), [(sf.Csv("a.csv"), "'1767247680'"), (sf.JsonLines("a.jsonl"), "1767247680")]
+)
+def test_a_time_in_numbers_without_a_unit_in_a_file_without_types(world, source, shown):
+    world.text("a.csv", "user_id,video_id,time_ms,is_click,play_ms\n1,2,1767247680,1,5\n")
+    world.text("a.jsonl", json.dumps(play(1, 2, 1767247680)) + "\n")
+    words = (
+        f"Events plays declares 'time_ms' as a time, and in {source} it holds numbers (row 1: {shown}). "
+        "Say their unit: Time('time_ms', unit='ms')."
+    )
+    fails(world, TimeWithoutUnit, plays(source, time=sf.Time("time_ms")), words)
 
 
 def test_a_file_that_is_not_what_it_seems(world):

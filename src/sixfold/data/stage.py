@@ -1,5 +1,6 @@
 """The staging table of one stream or table: rows as they were read, before duplicates are dropped."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +13,16 @@ import pyarrow as pa
 
 from sixfold.data.convert import Converted, converted, family, literal, quoted
 from sixfold.data.layout import ALWAYS_US, MAX_TIME_US, Layout, OutColumn
-from sixfold.data.words import WORDS
+from sixfold.data.words import NUMBER_TEXT, WORDS
 from sixfold.errors import MissingColumn, TimeWithoutUnit, WrongColumn
 from sixfold.features.sql import duckdb as render
 
 __all__ = ["Origin", "Stage", "connection", "known_sql", "log_table", "typed_table"]
 
 MEMORY = "2GB"
+
+_NUMBER_AS_TIME = re.compile(rf"('?{NUMBER_TEXT}'?) {WORDS['time']}(?:: .*)?")
+"""What is said of a number where a time without a unit is declared."""
 
 
 @contextmanager
@@ -152,10 +156,17 @@ class Stage:
                 f"where rowid >= {start} and {said} is not null order by rowid limit 1"
             ).fetchall()
             if count == 0 and first:
+                found = first[0][1].removeprefix(column.raw[0] + ": ")
+                number = _NUMBER_AS_TIME.fullmatch(found)
+                if number is not None and column.kind.base == "time" and column.unit is None:
+                    raise TimeWithoutUnit(
+                        where=origin.at, part=self.layout.part, column=column.raw[0], source=origin.name,
+                        found=f"row {first[0][0]}: {number[1]}",
+                    )  # fmt: skip
                 wanted = "one of the values declared" if column.values is not None else column.kind.base
                 raise WrongColumn(
                     where=origin.at, part=self.layout.part, column=column.raw[0], source=origin.name, wanted=wanted,
-                    found=f"row {first[0][0]} has {first[0][1].removeprefix(column.raw[0] + ': ')}",
+                    found=f"row {first[0][0]} has {found}",
                 )  # fmt: skip
 
     def _select(self, relation: str, types: dict[str, str], origin: Origin) -> str:
