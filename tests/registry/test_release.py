@@ -150,6 +150,13 @@ def test_a_rollback_goes_back_step_by_step_and_no_further_than_the_first(release
     assert releases.current() == made[0]
 
 
+def test_promoting_what_serves_already_leaves_the_way_back(releases):
+    first, second = make(releases), make(releases)
+    for made in (first, second, second):
+        releases.promote(made.id)
+    assert releases.rollback() == first.id
+
+
 def test_a_damaged_release_is_not_promoted_and_the_pointer_stays(releases):
     good, bad = make(releases), make(releases)
     releases.promote(good.id)

@@ -136,6 +136,16 @@ def test_who_and_what_was_never_seen_gets_a_defined_answer(server):
     assert server.get("/v1/features/item/never")[1]["features"]["items.price"] is None
 
 
+def test_a_key_may_hold_slashes_and_is_no_book(server):
+    assert server.post("/v1/events/visits", [visit("a/b", 1)])[1]["accepted"] == 1
+    for path in ("a/b", "a%2Fb"):
+        found = server.get(f"/v1/features/person/{path}")[1]
+        assert (found["key"], found["features"]["habit.visits_7d"]) == ("a/b", 1.0)
+    status, said = server.post("/v1/recommend", {"person": "x" * 9_000_000})
+    assert (status, said["error"]) == (400, "InvalidRequest")
+    assert said["detail"].startswith("person must be at most 1000 characters long, got 'xxx")
+
+
 def test_an_item_posted_now_is_recommended_soon(server):
     row = {"item_id": "new", "shop_id": "new", "price": 5_000, "listed": True}
     server.post("/v1/events/items", [row])

@@ -29,6 +29,7 @@ SixfoldError
 │   ├── QueryFailed      a query over files cannot be run
 │   ├── ComputationFailed   DuckDB could not compute features
 │   ├── NoExamples       no row of the stream is an example
+│   ├── NoItems          the table or stream that names the items has none
 │   ├── EmptyPart        the split leaves a part without examples
 │   ├── DatabaseFailed   a database is unreachable, or refuses what was asked of it
 │   ├── DriverMissing    a database's driver is not installed
@@ -73,6 +74,7 @@ from sixfold.errors.data import (
     IngestedDamaged,
     MissingColumn,
     NoExamples,
+    NoItems,
     NoSuchFile,
     QueryFailed,
     SourceUnreadable,
@@ -156,6 +158,7 @@ __all__ = [
     "InvalidRequest",
     "MissingColumn",
     "NoExamples",
+    "NoItems",
     "NoSource",
     "NoSuchFile",
     "NotADesign",

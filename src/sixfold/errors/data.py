@@ -14,6 +14,7 @@ __all__ = [
     "IngestedDamaged",
     "MissingColumn",
     "NoExamples",
+    "NoItems",
     "NoSuchFile",
     "QueryFailed",
     "SourceUnreadable",
@@ -159,6 +160,19 @@ labels' within.
         super().__init__(
             f"{where}: none of the {rows} rows of {stream} is an example whose labels are known. "
             "Look at Framing.where, and at the labels' within."
+        )
+
+
+class NoItems(DataError):
+    """
+    >>> print(NoItems(where="feed.py:4", item="video", source="videos"))
+    feed.py:4: videos names no video at all, so there is nothing to choose from. Look at its source.
+    """
+
+    def __init__(self, *, where: str, item: str, source: str) -> None:
+        self.where, self.item, self.source = where, item, source
+        super().__init__(
+            f"{where}: {source} names no {item} at all, so there is nothing to choose from. Look at its source."
         )
 
 

@@ -15,6 +15,7 @@ from sixfold.data.report import Report
 from sixfold.design.models import ItemNeighbours, Network, Trees, TwoTower
 from sixfold.design.system import System
 from sixfold.design.units import duration_us
+from sixfold.errors import NoItems
 from sixfold.features.batch import attach
 from sixfold.features.examples import build, positives, queries
 from sixfold.features.local_time import floor_local
@@ -98,13 +99,20 @@ def retrieval_step(job: Job) -> None:
 
 
 def _items(con: "object", job: Job) -> list[str]:
-    """Every item: the keys of its table, or where it has none, those of the examples."""
+    """Every item: the keys of its table, or where it has none, those of the examples.
+
+    Raises:
+        NoItems: there is none.
+    """
     system, item = job.system, str(job.system.item)
     tables = [t for t in system.tables.values() if [key.entity for key in t.keys] == [item]]
     name, column = (tables[0].name, tables[0].keys[0].name) if tables else (system.examples.name, item)
     found = con.execute(  # type: ignore[attr-defined]
         f'select distinct "{column}" as key from {job.ingested.sql(name)} where "{column}" is not null order by key'
     ).fetchall()
+    if not found:
+        source = tables[0] if tables else system.examples
+        raise NoItems(where=source.at, item=item, source=source.name)
     return [key for (key,) in found]
 
 

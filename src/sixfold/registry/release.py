@@ -100,13 +100,14 @@ class Releases:
         return promoted[-1] if promoted else None
 
     def promote(self, name: str) -> None:
-        """Point to this release; servers follow.
+        """Point to this release; servers follow. Where it serves already, nothing changes.
 
         Raises:
             ReleaseMissing, ReleaseDamaged: it cannot serve.
         """
         self.open(name)
-        self._point([*self._promoted(), name])
+        if name != self.current():
+            self._point([*self._promoted(), name])
 
     def rollback(self) -> str:
         """Point to the release that served before this one.
