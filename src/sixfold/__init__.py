@@ -2,7 +2,21 @@
 
 import typing as _typing
 
-from sixfold.design.aggregates import count, last, mean, rate, since_last, sum
+from sixfold.design.aggregates import (
+    count,
+    decayed,
+    distinct,
+    first,
+    last,
+    max,
+    mean,
+    min,
+    rate,
+    since_last,
+    std,
+    sum,
+    top,
+)
 from sixfold.design.columns import Categories, Category, Flag, Number, Text, Time
 from sixfold.design.data import Data
 from sixfold.design.deployment import AtMost, Deployment, Explore, Retrain
@@ -74,11 +88,18 @@ __all__ = [
     "TwoTower",
     "WatchTime",
     "count",
+    "decayed",
+    "distinct",
+    "first",
     "last",
+    "max",
     "mean",
+    "min",
     "rate",
     "since_last",
+    "std",
     "sum",
+    "top",
 ]
 
 

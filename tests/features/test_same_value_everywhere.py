@@ -26,8 +26,18 @@ from sixfold.stores import LmdbStore, Record
 from sixfold.testing.oracle import Event, feature_value, is_measure
 
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
-AGGREGATES = {"count": (), "sum": ("x", "flag"), "mean": ("x", "flag"), "rate": ("flag",), "since_last": ()}
-LASTS = ("x", "flag", "label", "moment", "video", "length")
+AGGREGATES = {
+    "count": (),
+    "sum": ("x", "flag"),
+    "mean": ("x", "flag"),
+    "min": ("x",),
+    "max": ("x",),
+    "std": ("x",),
+    "rate": ("flag",),
+    "since_last": (),
+    "decayed": (None, "x", "flag"),
+}
+VALUES = ("x", "flag", "label", "moment", "video", "length")
 WHERES = {
     None: lambda row: True,
     "flag": lambda row: row["flag"],
@@ -79,15 +89,21 @@ def aggregates(draw: st.DrawFn) -> dict[str, Any]:
     """The keywords of one `sf.Features`."""
     features: dict[str, Any] = {}
     for i in range(draw(st.integers(1, 5))):
-        function = draw(st.sampled_from([*AGGREGATES, "last"]))
+        function = draw(st.sampled_from([*AGGREGATES, "first", "last", "top", "distinct"]))
         options: dict[str, Any] = {"where": draw(st.sampled_from(list(WHERES)))}
-        if function != "since_last":
+        if function == "decayed":
+            options["half_life"] = draw(st.sampled_from(["1s", "7m", "1d", "30d"]))
+        elif function != "since_last":
             options["window"] = draw(st.sampled_from([None, "1s", "48s", "1m", "7m", "1h", "1d", "9d", "30d"]))
         if function == "rate":
             options["prior"] = (1, 3)
-        if function == "last":
+        if function in ("last", "top"):
             options["n"] = draw(st.sampled_from([None, 1, 2, 5]))
-        over = draw(st.sampled_from(AGGREGATES.get(function, LASTS) or (None,)))
+        if function == "top":
+            options["of"] = draw(st.sampled_from([1, 2, 4, 100]))
+        if function == "distinct":
+            options["exact"] = 16
+        over = draw(st.sampled_from(AGGREGATES.get(function, VALUES) or (None,)))
         arguments = [] if over is None else [over]
         features[f"f{i}"] = getattr(sf, function)(*arguments, **options)
     return features
@@ -290,7 +306,8 @@ def expected(
     # The row's clock is the latest event that any aggregate of the group sees.
     clocks = [e.known_us for a in group.aggregates for e in seen_by(a, mine) if e.where is True and is_measure(e.value)]
     seen = seen_by(one, mine)
-    size = sum(abs(e.value) for e in seen if isinstance(e.value, float) and abs(e.value) <= 1e15)
+    sizes = [abs(e.value) for e in seen if isinstance(e.value, float) and abs(e.value) <= 1e15]
+    size = max(sizes, default=0) if one.function == "std" else sum(sizes)
     t = max([now, *(clock + 1 for clock in clocks)]) if stored else now
     return feature_value(seen, one, t), 1e-9 * size
 

@@ -157,13 +157,21 @@ def _cast(column: Type, expression: Expression, name: str, part: str) -> Kind:
     raise InvalidField(where=column.at, part=part, field=type(column).__name__, rule=rule, value=expression.text)
 
 
+_TAKES = {
+    **dict.fromkeys(("sum", "mean", "decayed"), ("number", "flag")),
+    **dict.fromkeys(("min", "max", "std"), ("number",)),
+    "rate": ("flag",),
+}
+"""What an aggregate's expression may be, where it is not any one value."""
+
+
 def _aggregate(name: str, spec: AggregateSpec, names: Scope, events: Stream, part: str) -> Aggregate:
     part = f"{part}.{name}"
     expression = None if spec.expression is None else parse(spec.expression, names, where=spec.at, part=part)
     condition = None if spec.where is None else parse(spec.where, names, where=spec.at, part=f"{part}.where")
     if condition is not None and condition.kind != FLAG:
         raise InvalidField(where=spec.at, part=part, field="where", rule="a condition", value=spec.where)
-    wanted = {"sum": ("number", "flag"), "mean": ("number", "flag"), "rate": ("flag",)}.get(spec.function)
+    wanted = _TAKES.get(spec.function)
     if expression is not None and (expression.kind.is_list or (wanted and expression.kind.base not in wanted)):
         rule = f"{' or '.join(wanted) if wanted else 'one value'}, not a {expression.kind}"
         raise InvalidField(where=spec.at, part=part, field=spec.function, rule=rule, value=spec.expression)
@@ -172,11 +180,16 @@ def _aggregate(name: str, spec: AggregateSpec, names: Scope, events: Stream, par
         window = duration_us(spec.window, where=spec.at, part=part, field="window")
         if events.keep_us is not None and window > events.keep_us:
             raise WindowTooLong(where=spec.at, part=part, window_us=window, stream=events.name, keep_us=events.keep_us)
+    half_life = None
+    if spec.half_life is not None:
+        half_life = duration_us(spec.half_life, where=spec.at, part=part, field="half_life")
     kind = NUMBER
-    if spec.function == "last" and expression is not None:
+    if spec.function in ("first", "last", "top") and expression is not None:
         kind = Kind(expression.kind.base, spec.n is not None, expression.kind.domain)
     hop = None if window is None else hop_us(window)
-    return Aggregate(name, spec.function, expression, condition, window, hop, spec.n, spec.prior, kind)
+    return Aggregate(
+        name, spec.function, expression, condition, window, hop, spec.n, spec.prior, kind, spec.limit, half_life
+    )
 
 
 def _key(key: Key, name: str | None = None) -> KeyField:

@@ -117,7 +117,7 @@ class Aggregate:
 
     name: str
     function: str
-    """One of count, sum, mean, rate, last, since_last."""
+    """One of count, sum, mean, min, max, std, rate, first, last, since_last, distinct, top, decayed."""
     expression: Expression | None
     """Over the event's row: its entities, `stream.column`, and `table.column` as of the event's known time."""
     where: Expression | None
@@ -127,6 +127,9 @@ class Aggregate:
     prior: tuple[float, float] | None
     kind: Kind
     """Of the feature's value."""
+    limit: int | None = None
+    """Of `top` how many of the latest values are counted, of `distinct` from how many on it is an estimate."""
+    half_life_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

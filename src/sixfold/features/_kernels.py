@@ -1,5 +1,5 @@
 """The hot loops over packed rows, compiled by numba; loaded by the stream worker and the server only."""
-# K = keys, N = events sorted by key and then (known, offset), A = measures, F = numeric features, S = scalars
+# K = keys, N = events sorted by key and then (known, offset), A = columns of tiles, F = features finished from tiles
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -8,12 +8,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["BASE_TILE", "NEVER", "finish_list", "finish_numbers", "fold"]
+from sixfold.features.hashing import MAX_ZEROS
+from sixfold.features.layout import BASE_TILE, FAR, NEVER
 
-NEVER = -(2**62) - 1
-"""A scalar that was never set, a clock before every event."""
-BASE_TILE = -(2**62)
-"""The start of the one tile of a level without a hop."""
+__all__ = ["estimate", "finish_distinct", "finish_list", "finish_tiles", "fold"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -32,39 +30,153 @@ def _far_end(t: int, window: int, hop: int) -> int:
 
 
 @_compiled
+def _clear(ops: Ints, first: int, width: int, ints: Ints, floats: Floats, at: int) -> None:
+    """Make a tile's columns those of no event."""
+    for m in range(width):
+        op = ops[first + m]
+        if op == 1:
+            floats[at + m] = np.inf
+        elif op == 2:
+            floats[at + m] = -np.inf
+        elif op == 4:
+            ints[at + m] = FAR
+        elif op >= 5:
+            ints[at + m] = NEVER
+        else:
+            floats[at + m] = 0.0
+
+
+@_compiled
+def _merge_std(into: Floats, at: int, other: Floats, other_at: int) -> bool:
+    """(n, mean, M2) of both (Chan, Golub & LeVeque, COMPSTAT 1982)."""
+    n, more = into[at], other[other_at]
+    if more == 0.0:
+        return False
+    apart, both = other[other_at + 1] - into[at + 1], n + more
+    into[at] = both
+    into[at + 1] += apart * (more / both)
+    into[at + 2] += other[other_at + 2] + apart * apart * (n * more / both)
+    return True
+
+
+@_compiled
+def _merge_decayed(ints: Ints, floats: Floats, at: int, time: int, value: float, half_life: float) -> bool:
+    """(known, sum as of then) of both, as of the later."""
+    if time == NEVER:
+        return False
+    if ints[at] == NEVER:
+        ints[at], floats[at + 1] = time, value
+    elif time > ints[at]:
+        floats[at + 1] = floats[at + 1] * 2.0 ** ((ints[at] - time) / half_life) + value
+        ints[at] = time
+    else:
+        floats[at + 1] += value * 2.0 ** ((time - ints[at]) / half_life)
+    return True
+
+
+@_compiled
+def _merge(
+    ops: Ints,
+    half_lives: Floats,
+    first: int,
+    width: int,
+    ints: Ints,
+    floats: Floats,
+    at: int,
+    others: Ints,
+    other_floats: Floats,
+    other_at: int,
+) -> bool:
+    """Merge the columns at `other_at` into those at `at`; whether they held an event."""
+    held = False
+    for m in range(width):
+        op = ops[first + m]
+        a, b = at + m, other_at + m
+        if op == 0:
+            if other_floats[b] != 0.0:
+                floats[a] += other_floats[b]
+                held = True
+        elif op == 1:
+            held |= other_floats[b] != np.inf
+            floats[a] = min(floats[a], other_floats[b])
+        elif op == 2:
+            held |= other_floats[b] != -np.inf
+            floats[a] = max(floats[a], other_floats[b])
+        elif op == 3:
+            held |= _merge_std(floats, a, other_floats, b)
+        elif op == 4:
+            held |= others[b] != FAR
+            # Of equal times what is there already came first.
+            if others[b] < ints[a]:
+                ints[a], ints[a + 1] = others[b], others[b + 1]
+        elif op == 5:
+            held |= others[b] != NEVER
+            ints[a] = max(ints[a], others[b])
+        elif op == 6:
+            held |= _merge_decayed(ints, floats, a, others[b], other_floats[b + 1], half_lives[first + m])
+    return held
+
+
+@_compiled
 def _fold_level(
-    old: Ints, at: int, tiles: int, known: Ints, adds: Floats, level: Ints, clock: int, out: Ints, to: int
+    ops: Ints,
+    half_lives: Floats,
+    level: Ints,
+    old: Ints,
+    at: int,
+    tiles: int,
+    known: Ints,
+    adds: Ints,
+    clock: int,
+    out: Ints,
+    to: int,
 ) -> int:
     """Merge one level's old tiles (from slot `at`) with new events into `out` (from slot `to`); how many tiles."""
     hop, window, first, width = level[0], level[1], level[2], level[3]
     keep_from = BASE_TILE if hop == 0 else _far_end(clock + 1, window, hop)
-    measures = out.view(np.float64)
-    old_measures = old.view(np.float64)
+    floats, add_ints, columns = out.view(np.float64), adds.reshape(-1), adds.shape[1]
+    add_floats = add_ints.view(np.float64)
     stride, count, i, e = 1 + width, 0, 0, 0
     while i < tiles or e < len(known):
-        start = old[at + i * stride] if i < tiles else 2**62
+        start = old[at + i * stride] if i < tiles else FAR
         if e < len(known):
             new = BASE_TILE if hop == 0 else known[e] // hop * hop
             start = min(start, new)
         slot = to + count * stride
         out[slot] = start
-        used = False
-        for m in range(width):
-            measures[slot + 1 + m] = 0.0
+        held = False
         if i < tiles and old[at + i * stride] == start:
-            for m in range(width):
-                measures[slot + 1 + m] = old_measures[at + i * stride + 1 + m]
+            out[slot + 1 : slot + stride] = old[at + i * stride + 1 : at + (i + 1) * stride]
             i += 1
-            used = True
+            held = True
+        else:
+            _clear(ops, first, width, out, floats, slot + 1)
         while e < len(known) and (hop == 0 or known[e] // hop * hop == start):
-            for m in range(width):
-                if adds[e, first + m] != 0.0:
-                    measures[slot + 1 + m] += adds[e, first + m]
-                    used = True
+            held |= _merge(
+                ops,
+                half_lives,
+                first,
+                width,
+                out,
+                floats,
+                slot + 1,
+                add_ints,
+                add_floats,
+                e * columns + first,
+            )
             e += 1
-        if used and start >= keep_from:
+        if held and start >= keep_from:
             count += 1
     return count
+
+
+@_compiled
+def _reverse(out: Ints, to: int, count: int) -> None:
+    """Turn `count` entries around."""
+    for j in range(count // 2):
+        a, b = to + 2 * j, to + 2 * (count - 1 - j)
+        out[a], out[b] = out[b], out[a]
+        out[a + 1], out[b + 1] = out[b + 1], out[a + 1]
 
 
 @_compiled
@@ -81,58 +193,93 @@ def _fold_list(
     to: int,
 ) -> int:
     """Merge one list's old entries with new events, keeping the latest n in the window; how many entries."""
-    n, window, hop = limits[0], limits[1], limits[2]
+    n, window, hop, distinct = limits[0], limits[1], limits[2], limits[3]
     keep_from = NEVER if window == 0 else _far_end(clock + 1, window, hop)
     count, i, e = 0, entries - 1, len(known) - 1
+    size = 2
+    while distinct and size < 2 * (entries + len(known)):
+        size *= 2
+    met, levels = np.zeros(size if distinct else 0, np.int64), np.zeros(MAX_ZEROS + 1, np.int64)
     # From the latest backward; of equal times the new one is later.
-    while count < n and (i >= 0 or e >= 0):
+    while (count < n or distinct) and (i >= 0 or e >= 0):
         if e >= 0 and not seen[e]:
             e -= 1
             continue
         if e >= 0 and (i < 0 or known[e] >= old[at + 2 * i]):
-            out[to + 2 * count], out[to + 2 * count + 1] = known[e], values[e]
+            time, value = known[e], values[e]
             e -= 1
         else:
-            out[to + 2 * count], out[to + 2 * count + 1] = old[at + 2 * i], old[at + 2 * i + 1]
+            time, value = old[at + 2 * i], old[at + 2 * i + 1]
             i -= 1
-        if out[to + 2 * count] < keep_from:
+        if time < keep_from:
             break
-        count += 1
-    for j in range(count // 2):
-        a, b = to + 2 * j, to + 2 * (count - 1 - j)
-        out[a], out[b] = out[b], out[a]
-        out[a + 1], out[b + 1] = out[b + 1], out[a + 1]
+        if not distinct or _kept(value, out, to, count, met, levels, n):
+            out[to + 2 * count], out[to + 2 * count + 1] = time, value
+            count += 1
+    _reverse(out, to, count)
     return count
+
+
+@_compiled
+def _zeros(value: int) -> int:
+    """How many zero bits a hash begins with."""
+    zeros = 0
+    while zeros < MAX_ZEROS and value >= 0:
+        value <<= 1
+        zeros += 1
+    return zeros
+
+
+@_compiled
+def _kept(value: int, out: Ints, to: int, count: int, met: Ints, levels: Ints, n: int) -> bool:
+    """Whether a hash, met from the latest backward, is new and among the n latest of one of its levels.
+
+    Args:
+        met: A hash table of the places (plus 1) of those kept, of a size that is a power of two.
+        levels: How many were kept so far of those with at least so many leading zeros.
+    """
+    zeros = _zeros(value)
+    # Of those with at least as many zeros n came later; then they did in all its lower levels too.
+    if levels[zeros] >= n:
+        return False
+    place = value & (len(met) - 1)
+    while met[place] != 0:
+        if out[to + 2 * (met[place] - 1) + 1] == value:
+            return False
+        place = (place + 1) & (len(met) - 1)
+    met[place] = count + 1
+    levels[: zeros + 1] += 1
+    return True
 
 
 @_compiled
 def fold(
     definition: int,
+    ops: Ints,
+    half_lives: Floats,
     levels: Ints,
     list_limits: Ints,
     old: Ints,
     old_starts: Ints,
     starts: Ints,
     known: Ints,
-    adds: Floats,
+    adds: Ints,
     values: Ints,
     seen: Flags,
-    hits: Flags,
 ) -> tuple[Ints, Ints]:
     """Fold events into packed rows.
 
     Args:
         old: Rows of all keys one after the other, slots; key k has old[old_starts[k]:old_starts[k + 1]], maybe none.
         starts: Shape (K + 1,); key k has the events starts[k] to starts[k + 1].
-        adds: Shape (N, A), what each event adds to each measure.
+        adds: Shape (N, A), each event as a tile of its own, C-contiguous; floats by their bits.
         values, seen: Shape (N, lists), the value for each list and whether the list sees the event.
-        hits: Shape (N, S), whether a scalar sees the event.
 
     Returns:
         The new rows in the form of `old` and `old_starts`.
     """
-    keys, n_levels, n_lists, n_scalars = len(starts) - 1, len(levels), len(list_limits), hits.shape[1]
-    head = 2 + n_levels + n_lists + n_scalars
+    keys, n_levels, n_lists = len(starts) - 1, len(levels), len(list_limits)
+    head = 2 + n_levels + n_lists
     per_event = 2 * n_lists
     for level in range(n_levels):
         per_event += 1 + levels[level, 3]
@@ -151,7 +298,9 @@ def fold(
         read, write = at + head, to + head
         for level in range(n_levels):
             tiles = 0 if is_new else old[at + 2 + level]
-            count = _fold_level(old, read, tiles, known[a:b], adds[a:b], levels[level], clock, out, write)
+            count = _fold_level(
+                ops, half_lives, levels[level], old, read, tiles, known[a:b], adds[a:b], clock, out, write
+            )
             out[to + 2 + level] = count
             read += tiles * (1 + levels[level, 3])
             write += count * (1 + levels[level, 3])
@@ -163,83 +312,102 @@ def fold(
             out[to + 2 + n_levels + j] = count
             read += 2 * entries
             write += 2 * count
-        for s in range(n_scalars):
-            slot = 2 + n_levels + n_lists + s
-            latest = NEVER if is_new else old[at + slot]
-            for e in range(a, b):
-                if hits[e, s] and known[e] > latest:
-                    latest = known[e]
-            out[to + slot] = latest
         to = write
         out_starts[k + 1] = to
     return out[:to].copy(), out_starts
 
 
 @_compiled
-def finish_numbers(
-    levels: Ints, n_lists: int, head: int, codes: Ints, priors: Floats, rows: Ints, row_starts: Ints, now: int
+def _finish(code: int, ints: Ints, floats: Floats, a: int, b: int, numbers: Floats, t: int) -> tuple[float, bool]:
+    """The value that merged columns give at `t`, and whether it is known."""
+    if code == 0:
+        return floats[a], True
+    if code == 1:
+        return (floats[b] / floats[a], True) if floats[a] > 0 else (0.0, False)
+    if code == 2:
+        return (floats[b] + numbers[0]) / (floats[a] + numbers[1]), True
+    if code == 3:
+        return (floats[a], True) if np.isfinite(floats[a]) else (0.0, False)
+    if code == 4:
+        return (np.sqrt(floats[a + 2] / (floats[a] - 1.0)), True) if floats[a] > 1.0 else (0.0, False)
+    if code == 5:
+        return (floats[a + 1], True) if ints[a] != FAR else (0.0, False)
+    if code == 6:
+        return ((t - ints[a]) / 1e6, True) if ints[a] != NEVER else (0.0, False)
+    return (floats[a + 1] * 2.0 ** ((ints[a] - t) / numbers[0]), True) if ints[a] != NEVER else (0.0, True)
+
+
+@_compiled
+def finish_tiles(
+    ops: Ints,
+    half_lives: Floats,
+    levels: Ints,
+    head: int,
+    codes: Ints,
+    numbers: Floats,
+    rows: Ints,
+    row_starts: Ints,
+    now: int,
 ) -> tuple[Floats, Flags]:
-    """The numeric features of packed rows at `now`, or at a row's clock + 1 us where that is later.
+    """The features of packed rows that tiles give, at `now`, or at a row's clock + 1 us where that is later.
 
     Args:
+        codes, numbers: Ascending by level and window, so that each window goes on where the one before ended.
         rows, row_starts: As `old` and `old_starts` of `fold`; a key without a row has no slots.
 
     Returns:
-        Values and whether they are known, shape (K, F).
+        Values (the bits of what is no number) and whether they are known, shape (K, F).
     """
-    keys, features, n_levels = len(row_starts) - 1, len(codes), len(levels)
+    keys, features = len(row_starts) - 1, len(codes)
     data, valid = np.zeros((keys, features)), np.ones((keys, features), np.bool_)
-    measures = rows.view(np.float64)
-    tile_at = np.zeros(n_levels + 1, np.int64)
+    floats = rows.view(np.float64)
+    merged = np.empty(len(ops), np.int64)
+    merged_floats = merged.view(np.float64)
     for k in range(keys):
         at = row_starts[k]
         has_row = row_starts[k + 1] > at
         t = max(now, rows[at + 1] + 1) if has_row else now
-        if has_row:
-            tile_at[0] = at + head
-            for level in range(n_levels):
-                tile_at[level + 1] = tile_at[level] + rows[at + 2 + level] * (1 + levels[level, 3])
+        begin, end, slot, level = at + head, at + head, at + head, -1
         for f in range(features):
-            code, level = codes[f, 0], codes[f, 1]
-            if code == 4:
-                latest = rows[at + 2 + n_levels + n_lists + level] if has_row else NEVER
-                valid[k, f] = latest != NEVER
-                if latest != NEVER:
-                    data[k, f] = (t - latest) / 1e6
-                continue
-            n, total = 0.0, 0.0
-            if has_row:
-                window, hop = codes[f, 4], codes[f, 5]
-                start = BASE_TILE if window == 0 else _far_end(t, window, hop)
-                stride = 1 + levels[level, 3]
-                slot = tile_at[level + 1] - stride
-                while slot >= tile_at[level] and rows[slot] >= start:
-                    n += measures[slot + 1 + codes[f, 2]]
-                    total += measures[slot + 1 + codes[f, 3]]
-                    slot -= stride
-            if code == 0:
-                data[k, f] = n
-            elif code == 1:
-                data[k, f] = total
-            elif code == 2:
-                valid[k, f] = n > 0
-                if n > 0:
-                    data[k, f] = total / n
-            else:
-                data[k, f] = (total + priors[f, 0]) / (n + priors[f, 1])
+            if codes[f, 1] != level:
+                level = codes[f, 1]
+                first, width = levels[level, 2], levels[level, 3]
+                _clear(ops, first, width, merged, merged_floats, first)
+                begin = end
+                end += rows[at + 2 + level] * (1 + width) if has_row else 0
+                slot = end - 1 - width
+            window, hop = codes[f, 4], codes[f, 5]
+            start = BASE_TILE if window == 0 else _far_end(t, window, hop)
+            while slot >= begin and rows[slot] >= start:
+                _merge(ops, half_lives, first, width, merged, merged_floats, first, rows, floats, slot + 1)
+                slot -= 1 + width
+            data[k, f], valid[k, f] = _finish(
+                codes[f, 0], merged, merged_floats, first + codes[f, 2], first + codes[f, 3], numbers[f], t
+            )
     return data, valid
+
+
+@_compiled
+def _list_at(levels: Ints, head: int, which: int, rows: Ints, at: int) -> int:
+    """The slot where the entries of a row's list begin."""
+    slot = at + head
+    for level in range(len(levels)):
+        slot += rows[at + 2 + level] * (1 + levels[level, 3])
+    for j in range(which):
+        slot += 2 * rows[at + 2 + len(levels) + j]
+    return slot
 
 
 @_compiled
 def finish_list(
     levels: Ints, list_limits: Ints, head: int, which: int, rows: Ints, row_starts: Ints, now: int
 ) -> tuple[Ints, Ints]:
-    """The entries of one list in the window at `now` (see `finish_numbers`), oldest first.
+    """The entries of one list in the window at `now` (see `finish_tiles`), oldest first.
 
     Returns:
         The values of all keys one after the other, and where each key's begin, shape (K + 1,).
     """
-    keys, n_levels = len(row_starts) - 1, len(levels)
+    keys = len(row_starts) - 1
     window, hop = list_limits[which, 1], list_limits[which, 2]
     starts = np.zeros(keys + 1, np.int64)
     values = np.empty(keys * list_limits[which, 0], np.int64)
@@ -247,15 +415,49 @@ def finish_list(
     for k in range(keys):
         at = row_starts[k]
         if row_starts[k + 1] > at:
-            slot = at + head
-            for level in range(n_levels):
-                slot += rows[at + 2 + level] * (1 + levels[level, 3])
-            for j in range(which):
-                slot += 2 * rows[at + 2 + n_levels + j]
+            slot = _list_at(levels, head, which, rows, at)
             start = NEVER if window == 0 else _far_end(max(now, rows[at + 1] + 1), window, hop)
-            for i in range(rows[at + 2 + n_levels + which]):
+            for i in range(rows[at + 2 + len(levels) + which]):
                 if rows[slot + 2 * i] >= start:
                     values[to] = rows[slot + 2 * i + 1]
                     to += 1
         starts[k + 1] = to
     return values[:to].copy(), starts
+
+
+@_compiled
+def finish_distinct(
+    levels: Ints, list_limits: Ints, head: int, which: int, rows: Ints, row_starts: Ints, now: int
+) -> Floats:
+    """How many different values one `distinct` list stands for in the window at `now` (see `finish_tiles`)."""
+    keys = len(row_starts) - 1
+    size, window, hop = list_limits[which, 0], list_limits[which, 1], list_limits[which, 2]
+    counts, met = np.zeros(keys), np.empty(MAX_ZEROS + 1, np.int64)
+    for k in range(keys):
+        at = row_starts[k]
+        if row_starts[k + 1] == at:
+            continue
+        slot = _list_at(levels, head, which, rows, at)
+        start = NEVER if window == 0 else _far_end(max(now, rows[at + 1] + 1), window, hop)
+        met[:] = 0
+        for i in range(rows[at + 2 + len(levels) + which]):
+            if rows[slot + 2 * i] >= start:
+                met[_zeros(rows[slot + 2 * i + 1])] += 1
+        counts[k] = estimate(met, size)
+    return counts
+
+
+@_compiled
+def estimate(met: Ints, size: int) -> float:
+    """The estimate of how many different values there are, from the first level that is not full.
+
+    Args:
+        met: Shape (MAX_ZEROS + 1,): how many different hashes begin with exactly so many zeros.
+        size: Of a full level.
+    """
+    left = met.sum()
+    for level in range(MAX_ZEROS):
+        if left < size:
+            return float(left) * 2.0**level
+        left -= met[level]
+    return float(left) * 2.0**MAX_ZEROS

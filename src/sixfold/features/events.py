@@ -1,5 +1,5 @@
 """A batch of a stream's events as columns: what the aggregates of its groups see."""
-# N = events, A = measures, S = scalars
+# N = events, A = columns of tiles
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -15,8 +15,9 @@ from sixfold.design.schema import RowPlan, Stream
 from sixfold.features.arrays import Array, Values, column, from_arrow
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.expressions import evaluate
+from sixfold.features.hashing import hash_numbers, hash_texts
 from sixfold.features.keys import Codes, factorize, length, pair_keys, spread
-from sixfold.features.layout import MAX_MEASURE, Layout, ListSpec, Measure
+from sixfold.features.layout import FAR, MAX_MEASURE, NEVER, Layout, ListSpec, Measure
 from sixfold.features.tables import Tables
 from sixfold.stores.log import Record
 
@@ -42,33 +43,33 @@ class EventBatch:
     def touching(self, layout: Layout) -> NDArray[np.int64]:
         """The events that an aggregate of the group sees; the others change no row, and no clock."""
         touched = np.zeros(len(self.known), bool)
-        pairs = [(one.expression, one.where) for one in (*layout.measures, *layout.scalars)]
+        pairs = [(one.expression, one.where) for one in layout.measures]
         pairs += [(one.expression, one.where) for one in layout.lists]
         for expression, where in dict.fromkeys(pairs):
             touched |= self.seen(expression, where)
         return np.flatnonzero(touched)
 
-    def adds(self, measures: Sequence[Measure]) -> NDArray[np.float64]:
-        """What each event adds to each measure, shape (N, A)."""
-        added = np.zeros((len(self.known), len(measures)))
-        for i, (is_sum, expression, where) in enumerate(measures):
-            seen = self.seen(expression, where)
-            added[:, i] = np.where(seen, self._value(expression).data, 0) if is_sum and expression else seen
-        return added
-
-    def hits(self, scalars: Sequence[Measure]) -> NDArray[np.bool_]:
-        """Which events set each scalar, shape (N, S)."""
-        hits = np.zeros((len(self.known), len(scalars)), bool)
-        for i, scalar in enumerate(scalars):
-            hits[:, i] = self.seen(scalar.expression, scalar.where)
-        return hits
+    def tiles(self, layout: Layout, dictionary: Dictionary) -> NDArray[np.int64]:
+        """Each event as a tile of its own: the columns of all levels, floats by their bits, shape (N, A)."""
+        columns: list[NDArray[Any]] = []
+        for one in layout.measures:
+            seen = self.seen(one.expression, one.where)
+            columns += self._measured(one, seen, dictionary)
+        tiles = np.empty((len(self.known), len(columns)), np.int64)
+        for i, one_column in enumerate(columns):
+            tiles[:, i] = one_column.view(np.int64)
+        return tiles
 
     def entries(self, lists: Sequence[ListSpec], dictionary: Dictionary) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """What each event puts in each list, as the slots of a row keep it, and whether it does: shape (N, lists)."""
         slots, seen = np.zeros((len(self.known), len(lists)), np.int64), np.zeros((len(self.known), len(lists)), bool)
         for i, one in enumerate(lists):
             seen[:, i] = self.seen(one.expression, one.where)
-            slots[:, i] = _slots(self._value(one.expression).data, seen[:, i], one.kind, dictionary)
+            data = self._value(one.expression).data
+            if one.function == "distinct":
+                slots[:, i] = _hashes(data, seen[:, i])
+            else:
+                slots[:, i] = _slots(data, seen[:, i], one.expression.kind, dictionary)
         return slots, seen
 
     def seen(self, expression: Expression | None, where: Expression | None) -> NDArray[np.bool_]:
@@ -87,6 +88,24 @@ class EventBatch:
             seen &= holds.valid & holds.data.astype(bool)
         self._seen[expression, where] = seen
         return seen
+
+    def _measured(self, one: Measure, seen: NDArray[np.bool_], dictionary: Dictionary) -> list[NDArray[Any]]:
+        """The columns of one measure."""
+        if one.op == "latest":
+            return [np.where(seen, self.known, NEVER)]
+        if one.op == "count" or (one.expression is None and one.op != "decayed"):
+            return [seen.astype(np.float64)]
+        if one.op == "first":
+            assert one.expression is not None, "first has an expression"
+            slots = _slots(self._value(one.expression).data, seen, one.expression.kind, dictionary)
+            return [np.where(seen, self.known, FAR), slots]
+        value = 1.0 if one.expression is None else self._value(one.expression).data.astype(np.float64)
+        if one.op in ("min", "max"):
+            return [np.where(seen, value, np.inf if one.op == "min" else -np.inf)]
+        values = np.where(seen, value, 0.0)
+        if one.op == "std":
+            return [seen.astype(np.float64), values, np.zeros(len(seen))]
+        return [np.where(seen, self.known, NEVER), values] if one.op == "decayed" else [values]
 
     def _value(self, expression: Expression) -> Values:
         if (value := self._values.get(expression)) is None:
@@ -162,5 +181,13 @@ def _slots(data: NDArray[Any], seen: NDArray[np.bool_], kind: Kind, dictionary: 
         known = np.append(dictionary.codes(kind, texts), 0)
         return known[codes]
     if kind.base == "number":
-        return np.ascontiguousarray(data, np.float64).view(np.int64)
+        # -0.0 and 0.0 are one value.
+        return (data.astype(np.float64) + 0.0).view(np.int64)
     return data.astype(np.int64)
+
+
+def _hashes(data: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    if data.dtype != np.object_:
+        return hash_numbers(data)
+    codes, texts = factorize(data, seen)
+    return np.append(hash_texts(texts), 0)[codes]

@@ -13,12 +13,13 @@ from sixfold.design.schema import DerivedGroup, FeatureGroup
 from sixfold.design.system import System
 from sixfold.errors import InvalidField, UnknownColumn
 from sixfold.features import _kernels
+from sixfold.features._range_kernels import most_frequent
 from sixfold.features.arrays import Array, Lists, Values, column, nulls
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.events import look_up
 from sixfold.features.expressions import evaluate
 from sixfold.features.keys import Codes, Pairs, length, pair_keys, spread
-from sixfold.features.layout import Layout, ListSpec, layout
+from sixfold.features.layout import Layout, layout
 from sixfold.features.packed import group_space, row_keys, unpack
 from sixfold.features.state import check_definitions
 from sixfold.features.tables import Tables
@@ -135,29 +136,36 @@ class Reader:
     def _finished(self, rows: "_Rows", name: str) -> Array:
         """One feature of each packed row."""
         own = rows.layout
-        if name in own.numeric:
-            data, valid = rows.numbers()
-            place = own.numeric.index(name)
-            return Values(data[:, place], valid[:, place])
+        for place, (feature, kind) in enumerate(own.finished):
+            if feature == name:
+                data, valid = rows.tiles()
+                return Values(self._decoded(kind, data[:, place], valid[:, place]), valid[:, place])
         place = next(i for i, one in enumerate(own.lists) if one.name == name)
+        one = own.lists[place]
+        if one.function == "distinct":
+            counts = rows.distinct(place)
+            return Values(counts, np.ones(len(counts), bool))
         slots, starts = rows.entries(place)
-        data = self._decoded(own.lists[place], slots)
-        if own.lists[place].kind.is_list:
+        if one.function == "top":
+            slots, starts = most_frequent(slots, starts[:-1], starts[1:], one.n)
+        data = self._decoded(one.kind, slots, np.ones(len(slots), bool))
+        if one.kind.is_list:
             return Lists(data, starts, np.ones(len(starts) - 1, bool))
         valid = np.diff(starts) > 0
-        values = nulls(own.lists[place].kind, len(valid))
+        values = nulls(one.kind, len(valid))
         values.data[valid] = data
         return Values(values.data, valid)
 
-    def _decoded(self, one: ListSpec, slots: NDArray[np.int64]) -> NDArray[Any]:
-        match one.kind.base:
-            case "text":
-                return self._dictionary.texts(one.kind, slots)
-            case "number":
-                return slots.view(np.float64)
-            case "flag":
-                return slots.astype(bool)
-        return slots
+    def _decoded(self, kind: Kind, slots: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        """Values out of the slots that stand for them; of any value where they are not valid."""
+        if kind.base == "number":
+            return slots.view(np.float64)
+        codes = np.ascontiguousarray(slots).view(np.int64)
+        if kind.base == "text":
+            texts = np.full(len(codes), "", object)
+            texts[valid] = self._dictionary.texts(kind, codes[valid])
+            return texts
+        return codes.astype(bool) if kind.base == "flag" else codes
 
     def _derived(
         self, derived: DerivedGroup, wanted: Collection[str], found: Mapping[str, Array], now_us: int
@@ -175,23 +183,31 @@ class _Rows:
 
     def __init__(self, own: Layout, slots: NDArray[np.int64], starts: NDArray[np.int64], now_us: int) -> None:
         self.layout, self._slots, self._starts, self._now_us = own, slots, starts, now_us
-        self._numbers: tuple[NDArray[np.float64], NDArray[np.bool_]] | None = None
+        self._tiles: tuple[NDArray[np.float64], NDArray[np.bool_]] | None = None
 
-    def numbers(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """All numeric features and whether they are known, shape (rows, F)."""
-        if self._numbers is None:
+    def tiles(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """All features that tiles give and whether they are known, shape (rows, F)."""
+        if self._tiles is None:
             own = self.layout
-            self._numbers = _kernels.finish_numbers(
+            self._tiles = _kernels.finish_tiles(
+                own.ops,
+                own.half_lives,
                 own.levels,
-                len(own.lists),
                 own.head,
-                own.numeric_codes,
-                own.numeric_priors,
+                own.finish_codes,
+                own.finish_numbers,
                 self._slots,
                 self._starts,
                 self._now_us,
             )
-        return self._numbers
+        return self._tiles
+
+    def distinct(self, place: int) -> NDArray[np.float64]:
+        """How many different values one list stands for."""
+        own = self.layout
+        return _kernels.finish_distinct(
+            own.levels, own.list_limits, own.head, place, self._slots, self._starts, self._now_us
+        )
 
     def entries(self, place: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The slots of one list's values, and where each row's begin."""

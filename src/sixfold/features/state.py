@@ -143,16 +143,17 @@ class StateWriter:
         values, seen = events.entries(own.lists, self._dictionary)
         slots, bounds = _kernels.fold(
             own.definition,
+            own.ops,
+            own.half_lives,
             own.levels,
             own.list_limits,
             old,
             old_starts,
             starts,
             events.known[at],
-            events.adds(own.measures)[at],
+            events.tiles(own, self._dictionary)[at],
             values[at],
             seen[at],
-            events.hits(own.scalars)[at],
         )
         return zip(repeat(space), places, pack(slots, bounds))
 

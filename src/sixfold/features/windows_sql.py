@@ -18,15 +18,15 @@ def measure(aggregate: Aggregate, render: Callable[[Expression], str]) -> str:
         render: SQL of an expression over the event's row.
 
     Returns:
-        BOOLEAN for `count`, `rate` and `since_last` (of `rate`, whether the event is a success), DOUBLE for `sum` and
-        `mean`, the type of its expression for `last`.
+        BOOLEAN for `count`, `rate`, `since_last` and `decayed` without an expression (of `rate`, whether the event is
+        a success), DOUBLE for `sum`, `mean`, `min`, `max`, `std` and `decayed`, the type of its expression for others.
     """
     condition, value = [], "true"
     if aggregate.where is not None:
         condition.append(render(aggregate.where))
     if aggregate.expression is not None:
         value = render(aggregate.expression)
-        if aggregate.function in ("sum", "mean"):
+        if aggregate.function in ("sum", "mean", "min", "max", "std", "decayed"):
             value = f"cast({value} as double)"
         if aggregate.expression.kind.base == "number":
             condition.append(f"abs({value}) <= {_MAX_MEASURE}")
