@@ -51,9 +51,10 @@ def table(written: Table) -> TableSchema:
     return TableSchema(written._name, written._source, keys, links, written._valid_from, fields, written._at)
 
 
-def row_kinds(row: RowPlan, tables: Mapping[str, TableSchema]) -> dict[str, Kind]:
-    """Kinds of what a row reaches through tables: its own keys, and every column of the tables looked up."""
-    kinds = {entity: Kind("text", domain=entity) for entity in row.base}
+def row_kinds(row: RowPlan, tables: Mapping[str, TableSchema], stream: Stream) -> dict[str, Kind]:
+    """Kinds of what a row of this stream reaches: its own keys, and every column of the tables looked up."""
+    lists = {key.entity for key in stream.keys if key.is_list}
+    kinds = {entity: Kind("text", is_list=entity in lists, domain=entity) for entity in row.base}
     for join in row.joins:
         schema = tables[join.table]
         for key in schema.keys:
@@ -96,9 +97,7 @@ def feature_group(written: Features, streams: Mapping[str, Stream], tables: Mapp
     row = plan((key.entity for key in events.keys), tables)
     for entity in written._entities:
         reach(row, entity.name, where=written._at, part=part)
-    kinds = {**row_kinds(row, tables), **stream_kinds(events)}
-    for key in events.keys:
-        kinds[key.entity] = Kind("text", is_list=key.is_list, domain=key.entity)
+    kinds = {**row_kinds(row, tables, events), **stream_kinds(events)}
     names = scope(kinds, own=events.name, keys={f"{events.name}.{key.name}": key.entity for key in events.keys})
     aggregates = tuple(_aggregate(name, spec, names, events, part) for name, spec in written._columns.items())
     entities = tuple(entity.name for entity in written._entities)

@@ -141,7 +141,7 @@ class System:
         self.row = plan(base, self.tables)
         stream = resolve.stream_kinds(self.examples)
         self.kinds: dict[str, Kind] = {
-            **resolve.row_kinds(self.row, self.tables),
+            **resolve.row_kinds(self.row, self.tables, self.examples),
             **{name: stream[name] for name in self.context if name in stream},
         }
         for group in self.features.values():
