@@ -22,7 +22,7 @@ from sixfold.features.windows_sql import measure
 
 __all__ = ["attach", "as_text"]
 
-_EVENTS_AT_ONCE = 1 << 23
+_EVENTS_AT_ONCE = 1 << 21
 
 
 def attach(
