@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 import sixfold as sf
 from sixfold.features.batch import attach
@@ -100,7 +101,7 @@ def measure(folder: Path, who: str, case: str) -> dict[str, float]:
             names = [name for name in system.kinds if name.startswith("user.")]
             rows = attach(con, system, Files(folder), labels, names)
         took_s = time.perf_counter() - begun
-    if rows.num_rows != duckdb.sql(f"select count(*) from '{folder}/labels.parquet'").fetchall()[0][0]:
+    if rows.num_rows != pq.read_metadata(folder / "labels.parquet").num_rows:
         raise ValueError(f"{who} lost labels of {case}")
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return {"s": round(took_s, 2), "gb": round(peak_gb, 2)}

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -15,7 +17,7 @@ from sixfold.features.arrays import Array, Values, column
 from sixfold.features.expressions import compile as compile_expression
 from sixfold.stores.log import NewEvent
 
-__all__ = ["FUTURE_US", "Checked", "Refusal", "RowChecker", "Typed", "decode", "known_times", "typer"]
+__all__ = ["FUTURE_US", "Checked", "Refusal", "RowChecker", "Typed", "decode", "decode_columns", "known_times", "typer"]
 
 FUTURE_US = 5_000_000
 """How far beyond the clock a row's known time may be (rule T6)."""
@@ -98,6 +100,29 @@ def decode(payload: bytes) -> dict[str, Any]:
         msgspec.DecodeError: the payload is not a row.
     """
     return _decode(payload)
+
+
+def decode_columns(payloads: Sequence[bytes], names: Sequence[str]) -> list[list[Any]]:
+    """For each name its values in the rows that these payloads hold, None where a row has none.
+
+    Raises:
+        msgspec.DecodeError: a payload is not a row.
+    """
+    # The payloads one after the other, behind the head of an array of so many, are one message.
+    rows = _rows_decoder(tuple(names)).decode(b"\xdd" + len(payloads).to_bytes(4, "big") + b"".join(payloads))
+    return [[getter(row) for row in rows] for getter in map(attrgetter, _fields(names))]
+
+
+@lru_cache(maxsize=256)
+def _rows_decoder(names: tuple[str, ...]) -> "msgspec.msgpack.Decoder[list[Any]]":
+    own = [(field, Any, None) for field in _fields(names)]
+    row = msgspec.defstruct("Row", own, rename=dict(zip(_fields(names), names)), gc=False)
+    return msgspec.msgpack.Decoder(list[row])  # type: ignore[valid-type]
+
+
+def _fields(names: Sequence[str]) -> list[str]:
+    # Names of a design may be words of Python.
+    return [f"column_{i}" for i in range(len(names))]
 
 
 Typed = Callable[[object], tuple[dict[str, Any], list[str]]]

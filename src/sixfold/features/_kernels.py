@@ -356,11 +356,15 @@ def finish_tiles(
         rows, row_starts: As `old` and `old_starts` of `fold`; a key without a row has no slots.
 
     Returns:
-        Values (the bits of what is no number) and whether they are known, shape (K, F).
+        Values (the bits of what is no number) and whether they are known, shape (F, K).
     """
     keys, features = len(row_starts) - 1, len(codes)
-    data, valid = np.zeros((keys, features)), np.ones((keys, features), np.bool_)
+    data, valid = np.zeros((features, keys)), np.ones((features, keys), np.bool_)
     floats = rows.view(np.float64)
+    sums = np.ones(len(levels), np.bool_)
+    for level in range(len(levels)):
+        for m in range(levels[level, 2], levels[level, 2] + levels[level, 3]):
+            sums[level] &= ops[m] == 0
     merged = np.empty(len(ops), np.int64)
     merged_floats = merged.view(np.float64)
     for k in range(keys):
@@ -379,9 +383,13 @@ def finish_tiles(
             window, hop = codes[f, 4], codes[f, 5]
             start = BASE_TILE if window == 0 else _far_end(t, window, hop)
             while slot >= begin and rows[slot] >= start:
-                _merge(ops, half_lives, first, width, merged, merged_floats, first, rows, floats, slot + 1)
+                if sums[level]:
+                    for m in range(width):
+                        merged_floats[first + m] += floats[slot + 1 + m]
+                else:
+                    _merge(ops, half_lives, first, width, merged, merged_floats, first, rows, floats, slot + 1)
                 slot -= 1 + width
-            data[k, f], valid[k, f] = _finish(
+            data[f, k], valid[f, k] = _finish(
                 codes[f, 0], merged, merged_floats, first + codes[f, 2], first + codes[f, 3], numbers[f], t
             )
     return data, valid

@@ -73,8 +73,12 @@ def nulls(kind: Kind, rows: int) -> Array:
 
 def column(kind: Kind, items: Sequence[Any]) -> Array:
     """A column of Python values (None for null); a list's own nulls are left out."""
-    valid = np.array([x is not None for x in items], bool)
     dtype = DTYPES[kind.base]
+    if not kind.is_list and None not in items:
+        whole: NDArray[Any] = np.empty(len(items), dtype)
+        whole[:] = items
+        return Values(whole, np.ones(len(items), bool))
+    valid = np.array([x is not None for x in items], bool)
     if kind.is_list:
         lists = [[] if x is None else [y for y in x if y is not None] for x in items]
         offsets = np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64)

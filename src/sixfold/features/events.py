@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sixfold.data.rows import decode
+from sixfold.data.rows import decode_columns
 from sixfold.design.expressions import Expression
 from sixfold.design.kinds import TIME, Kind
 from sixfold.design.schema import RowPlan, Stream
@@ -116,13 +116,10 @@ class EventBatch:
 
 def from_records(records: Sequence[Record], kinds: Mapping[str, Kind], timezone: str) -> EventBatch:
     """The columns `kinds` of records of one stream."""
-    rows = [decode(record.payload) for record in records]
-    columns: dict[str, Array] = {}
-    for name, kind in kinds.items():
-        bare = _bare(name)
-        columns[name] = column(kind, [row.get(bare) for row in rows])
-    known = np.array([row["known"] for row in rows], np.int64)
-    return EventBatch(columns, known, np.array([record.offset for record in records], np.int64), timezone)
+    read = decode_columns([record.payload for record in records], ["known", *map(_bare, kinds)])
+    columns = {name: column(kind, items) for (name, kind), items in zip(kinds.items(), read[1:])}
+    offsets = np.array([record.offset for record in records], np.int64)
+    return EventBatch(columns, np.array(read[0], np.int64), offsets, timezone)
 
 
 def from_table(table: pa.Table, kinds: Mapping[str, Kind], timezone: str) -> EventBatch:

@@ -1,25 +1,23 @@
 """Values for an answer: packed rows read and finished at `now`, tables looked up, derived values computed."""
-# B = rows (one for what depends on the query alone), P = pairs of a row and a key, U = different keys
+# B = rows (one for what depends on the query alone), P = pairs of a row and a key
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sixfold.data.keys import text_of
 from sixfold.design.kinds import Kind
 from sixfold.design.schema import DerivedGroup, FeatureGroup
 from sixfold.design.system import System
 from sixfold.errors import InvalidField, UnknownColumn
-from sixfold.features import _kernels
-from sixfold.features._range_kernels import most_frequent
-from sixfold.features.arrays import Array, Lists, Values, column, nulls
+from sixfold.features.arrays import Array, Lists, Values, column
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.events import look_up
 from sixfold.features.expressions import evaluate
-from sixfold.features.keys import Codes, Pairs, length, pair_keys, spread
-from sixfold.features.layout import Layout, layout
+from sixfold.features.finish import Finished
+from sixfold.features.keys import Codes, Pairs, length, pair_keys
+from sixfold.features.layout import layout
 from sixfold.features.packed import group_space, row_keys, unpack
 from sixfold.features.state import check_definitions
 from sixfold.features.tables import Tables
@@ -123,49 +121,16 @@ class Reader:
         pairs = pair_keys(keys, rows, codes)
         found = self._store.get(group_space(group.name), row_keys(pairs.texts))
         # The last row is that of a key without any event; no key (-1) picks it too.
-        packed = _Rows(own, *unpack([*found, None], own), now_us)
+        slots, starts = unpack([*found, None], own)
+        at = np.where(pairs.which < 0, len(found), pairs.which)
+        finished = Finished(own, self._dictionary, slots, starts, at, now_us)
         features: dict[str, Array] = {}
         for name in names:
-            value = self._finished(packed, name.split(".")[1])
+            value = finished.value(name.partition(".")[2])
             if any(isinstance(key, Lists) for key in keys):
-                features[name] = _averaged(_number(value, group, name), pairs, rows)
-            else:
-                features[name] = _taken(value, pairs.which)
+                value = _averaged(_number(value, group, name), pairs, rows)
+            features[name] = value
         return features
-
-    def _finished(self, rows: "_Rows", name: str) -> Array:
-        """One feature of each packed row."""
-        own = rows.layout
-        for place, (feature, kind) in enumerate(own.finished):
-            if feature == name:
-                data, valid = rows.tiles()
-                return Values(self._decoded(kind, data[:, place], valid[:, place]), valid[:, place])
-        place = next(i for i, one in enumerate(own.lists) if one.name == name)
-        one = own.lists[place]
-        if one.function == "distinct":
-            counts = rows.distinct(place)
-            return Values(counts, np.ones(len(counts), bool))
-        slots, starts = rows.entries(place)
-        if one.function == "top":
-            slots, starts = most_frequent(slots, starts[:-1], starts[1:], one.n)
-        data = self._decoded(one.kind, slots, np.ones(len(slots), bool))
-        if one.kind.is_list:
-            return Lists(data, starts, np.ones(len(starts) - 1, bool))
-        valid = np.diff(starts) > 0
-        values = nulls(one.kind, len(valid))
-        values.data[valid] = data
-        return Values(values.data, valid)
-
-    def _decoded(self, kind: Kind, slots: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
-        """Values out of the slots that stand for them; of any value where they are not valid."""
-        if kind.base == "number":
-            return slots.view(np.float64)
-        codes = np.ascontiguousarray(slots).view(np.int64)
-        if kind.base == "text":
-            texts = np.full(len(codes), "", object)
-            texts[valid] = self._dictionary.texts(kind, codes[valid])
-            return texts
-        return codes.astype(bool) if kind.base == "flag" else codes
 
     def _derived(
         self, derived: DerivedGroup, wanted: Collection[str], found: Mapping[str, Array], now_us: int
@@ -176,45 +141,6 @@ class Reader:
                 value = evaluate(expression, found, now_us, self._system.timezone)
                 values[full] = _cast(value, kind)
         return values
-
-
-class _Rows:
-    """Packed rows of one group, to be finished at a time."""
-
-    def __init__(self, own: Layout, slots: NDArray[np.int64], starts: NDArray[np.int64], now_us: int) -> None:
-        self.layout, self._slots, self._starts, self._now_us = own, slots, starts, now_us
-        self._tiles: tuple[NDArray[np.float64], NDArray[np.bool_]] | None = None
-
-    def tiles(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """All features that tiles give and whether they are known, shape (rows, F)."""
-        if self._tiles is None:
-            own = self.layout
-            self._tiles = _kernels.finish_tiles(
-                own.ops,
-                own.half_lives,
-                own.levels,
-                own.head,
-                own.finish_codes,
-                own.finish_numbers,
-                self._slots,
-                self._starts,
-                self._now_us,
-            )
-        return self._tiles
-
-    def distinct(self, place: int) -> NDArray[np.float64]:
-        """How many different values one list stands for."""
-        own = self.layout
-        return _kernels.finish_distinct(
-            own.levels, own.list_limits, own.head, place, self._slots, self._starts, self._now_us
-        )
-
-    def entries(self, place: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The slots of one list's values, and where each row's begin."""
-        own = self.layout
-        return _kernels.finish_list(
-            own.levels, own.list_limits, own.head, place, self._slots, self._starts, self._now_us
-        )
 
 
 def _cast(value: Array, kind: Kind) -> Array:
@@ -229,13 +155,6 @@ def _cast(value: Array, kind: Kind) -> Array:
     return value
 
 
-def _taken(value: Array, which: NDArray[np.int64]) -> Array:
-    at = np.where(which < 0, len(value.valid) - 1, which)
-    if len(value.valid) == 1:  # which `take` would leave single
-        return spread(value, len(which))
-    return value.take(at)
-
-
 def _number(value: Array, group: FeatureGroup, name: str) -> Values:
     if isinstance(value, Lists) or value.data.dtype != np.float64:
         feature, rule = name.split(".")[1], "a number, since it is averaged over a list of keys"
@@ -245,7 +164,6 @@ def _number(value: Array, group: FeatureGroup, name: str) -> Values:
 
 
 def _averaged(value: Values, pairs: Pairs, rows: int) -> Values:
-    data, valid = value.data[pairs.which], value.valid[pairs.which]
-    counts = np.bincount(pairs.row, valid, rows)
-    sums = np.bincount(pairs.row, np.where(valid, data, 0.0), rows)
+    counts = np.bincount(pairs.row, value.valid, rows)
+    sums = np.bincount(pairs.row, np.where(value.valid, value.data, 0.0), rows)
     return Values(sums / np.maximum(counts, 1), counts > 0)

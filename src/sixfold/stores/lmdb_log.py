@@ -2,9 +2,11 @@
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 from sixfold.stores._lmdb import Environment, Transaction
 from sixfold.stores.log import NewEvent, Receipt, Record, check_events
@@ -12,6 +14,9 @@ from sixfold.stores.log import NewEvent, Receipt, Record, check_events
 __all__ = ["LmdbLog"]
 
 _HEAD = struct.Struct("<qqH")  # arrival, time, bytes of the stream's name; then name and payload
+_HEAD_BYTES, _head = _HEAD.size, _HEAD.unpack_from
+# Named tuples by their own constructor take twice as long, and there is one for each event.
+_new_record, _new_receipt = tuple.__new__, tuple.__new__
 _pack = struct.Struct(">Q").pack
 _ID_BYTES = 16
 _ZERO_TIME = 2**63  # shifts times before 1970 so that they sort before those after
@@ -52,12 +57,15 @@ class LmdbLog:
     def read(self, after: int, limit: int) -> list[Record]:
         """See `EventLog.read`."""
 
-        def body(txn: Transaction) -> list[tuple[bytes, bytes]]:
-            cursor = txn.cursor(self._events)
-            found = cursor.set_range(_pack(max(after + 1, 0)))
-            return list(islice(cursor.iternext(), max(limit, 0))) if found else []
+        first = max(after + 1, 0)
 
-        return [_record(key, value) for key, value in self._env.read(body)]
+        def body(txn: Transaction) -> list[bytes]:
+            cursor = txn.cursor(self._events)
+            found = cursor.set_range(_pack(first))
+            return list(islice(cursor.iternext(keys=False), max(limit, 0))) if found else []
+
+        # Offsets have no gaps, so the keys need not be read.
+        return list(map(_record, count(first), self._env.read(body)))
 
     def last(self) -> int:
         """See `EventLog.last`."""
@@ -109,17 +117,18 @@ class LmdbLog:
         rows: list[tuple[bytes, bytes]] = []
         fresh: list[tuple[bytes, bytes]] = []
         receipts: list[Receipt] = []
+        names: dict[str, bytes] = {}
         for event, key in zip(events, keys, strict=True):
             if (first := seen.get(key)) is not None:
                 receipts.append(Receipt(first, True))
                 continue
+            if (head := names.get(event.stream)) is None:
+                head = names[event.stream] = event.stream.encode()
             seen[key] = last = last + 1
-            stream = event.stream.encode()
-            rows.append(
-                (packed := _pack(last), _HEAD.pack(arrival_us, event.time_us, len(stream)) + stream + event.payload)
-            )
+            packed = _pack(last)
+            rows.append((packed, _HEAD.pack(arrival_us, event.time_us, len(head)) + head + event.payload))
             fresh.append((key, packed))
-            receipts.append(Receipt(last, False))
+            receipts.append(_new_receipt(Receipt, (last, False)))
         if rows:
             txn.cursor(self._events).putmulti(rows, append=True)
             ids.putmulti(sorted(fresh))
@@ -133,20 +142,30 @@ class LmdbLog:
         return _unpack(cursor.key()), int(_HEAD.unpack_from(cursor.value())[0])
 
 
-def _record(key: bytes, value: bytes) -> Record:
-    arrival_us, time_us, size = _HEAD.unpack_from(value)
-    start = _HEAD.size + size
-    return Record(_unpack(key), arrival_us, value[_HEAD.size : start].decode(), time_us, value[start:])
+def _record(offset: int, value: bytes) -> Record:
+    arrival_us, time_us, size = _head(value)
+    start = _HEAD_BYTES + size
+    return _new_record(Record, (offset, arrival_us, _name(value[_HEAD_BYTES:start]), time_us, value[start:]))
+
+
+@lru_cache(maxsize=1024)
+def _name(stream: bytes) -> str:
+    return stream.decode()
 
 
 def _id_keys(events: Sequence[NewEvent]) -> list[bytes]:
     # The whole time comes first, not a bucket of it: events come roughly in its order, so an append touches few pages
     # (with buckets of a second a synced append took twice as long), and old ids lie together to be dropped.
-    return [
-        _pack(event.time_us + _ZERO_TIME)
-        + blake2b(b"%b\0%b" % (event.stream.encode(), event.event_id), digest_size=_ID_BYTES).digest()
-        for event in events
-    ]
+    begun: dict[str, Any] = {}
+    keys = []
+    for event in events:
+        if (name := begun.get(event.stream)) is None:
+            name = begun[event.stream] = blake2b(event.stream.encode() + b"\0", digest_size=_ID_BYTES)
+        # Going on from a copy takes half as long as hashing the name again.
+        own = name.copy()
+        own.update(event.event_id)
+        keys.append(_pack(event.time_us + _ZERO_TIME) + own.digest())
+    return keys
 
 
 def _unpack(packed: bytes) -> int:
