@@ -62,7 +62,7 @@ def measured(labels: int, *, growth: bool) -> Iterator[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             generate(Path(folder), labels, 10 * labels, keys)
             for case in (*GROUPS, "last 20"):
-                ours, by_hand = (_in_a_process(folder, who, case) for who in ("sixfold", "sql"))
+                ours, by_hand = (in_a_process(folder, who, case) for who in ("sixfold", "sql"))
                 against = f"DuckDB SQL by hand: {by_hand['s']} s, {by_hand['gb']} GB"
                 yield _line(f"{case}, 3 windows, {keys} keys", ours, against, by_hand["s"] / ours["s"], labels)
                 if growth and keys == "uniform" and case == "2 aggregates":
@@ -72,7 +72,7 @@ def measured(labels: int, *, growth: bool) -> Iterator[dict[str, Any]]:
 def _growth(labels: int, before: dict[str, float]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder), labels, 100 * labels, "uniform")
-        ours = _in_a_process(folder, "sixfold", "2 aggregates")
+        ours = in_a_process(folder, "sixfold", "2 aggregates")
     against = f"a tenth of the events: {before['s']} s; 12 times that is allowed"
     return _line("growth: 2 aggregates, ten times the events", ours, against, 12 * before["s"] / ours["s"], labels)
 
@@ -83,7 +83,8 @@ def _line(case: str, ours: dict[str, float], against: str, ratio: float, labels:
     return {**line, "against": against, "ratio": round(ratio, 2)}
 
 
-def _in_a_process(folder: str, who: str, case: str) -> dict[str, float]:
+def in_a_process(folder: str, who: str, case: str) -> dict[str, float]:
+    """What `measure` gives, in a new process."""
     command = [sys.executable, __file__, "--measure", folder, who, case]
     found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return found
