@@ -5,8 +5,10 @@ from contextlib import closing
 from itertools import count
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 import sixfold as sf
 from sixfold.features.batch import attach
@@ -28,6 +30,15 @@ class TestLmdb(FeatureStoreContract):
 
 
 class TestDuckDb(FeatureEngineContract):
-    def attach(self, system: sf.System, history: History, rows: pa.Table, names: Collection[str]) -> pa.Table:
+    def attach(
+        self,
+        system: sf.System,
+        history: History,
+        rows: pa.Table,
+        names: Collection[str],
+        *,
+        as_of_offset: NDArray[np.int64] | None = None,
+        as_served: bool = False,
+    ) -> pa.Table:
         with closing(duckdb.connect(config={"threads": 1})) as con:
-            return attach(con, system, history, rows, names)
+            return attach(con, system, history, rows, names, as_of_offset=as_of_offset, as_served=as_served)

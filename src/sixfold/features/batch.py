@@ -16,11 +16,13 @@ from sixfold.errors import InvalidField
 from sixfold.features import sql
 from sixfold.features.joins_sql import Relations, looked_up, stream_rows
 from sixfold.features.needs import Needs, event_names, needs
+from sixfold.features.posted import offsets_as_of, posted
+from sixfold.features.reads import Events, Reads, attach_values
 from sixfold.features.scratch import Scratch, quoted
 from sixfold.features.windows import Windows
 from sixfold.features.windows_sql import measure
 
-__all__ = ["attach", "as_text"]
+__all__ = ["as_text", "attach", "attach_as_known"]
 
 _EVENTS_AT_ONCE = 1 << 21
 
@@ -32,18 +34,21 @@ def attach(
     rows: pa.Table,
     names: Collection[str],
     *,
-    as_of_offset: int | None = None,
+    as_of_offset: int | NDArray[np.int64] | None = None,
+    as_served: bool = False,
 ) -> pa.Table:
     """Add columns to rows, each as of the row's own `time`.
 
     A null key has no table row, and features as a key without events has: `count` and `sum` 0, `rate` its prior,
     `last(n)` an empty list, the others null. A list of keys gives the mean over its distinct elements, nulls left out.
-    An event that arrived late is seen by every row after its known time, whenever it arrived.
 
     Args:
         rows: `time` (BIGINT, microseconds UTC) and, by canonical name, the keys and context columns that `names` need.
         names: Canonical names; those that `rows` has already are left as they are.
-        as_of_offset: Events and table rows with a larger log offset count as not there; None: all are there.
+        as_of_offset: Events and table rows with a larger log offset count as not there: one offset for all rows, or
+            shape (rows,) one for each (rule T2). None: every event is seen after its known time, whenever it arrived.
+        as_served: As a store answers that has applied so much: a group's features as of the latest event of the key
+            + 1 us, where that is later than the row (rule T5).
 
     Returns:
         The rows in their order with the columns in the order of `names`.
@@ -54,8 +59,14 @@ def attach(
         ComputationFailed: DuckDB ran out of memory or disk, or a file is damaged.
     """
     plan = needs(system, names, frozenset(rows.column_names))
+    seen_B, last = None, as_of_offset
+    if isinstance(last, np.ndarray):
+        seen_B, last = last, int(last.max(initial=-1))
     with Scratch(con) as scratch:
         numbered = rows.select(["time", *plan.given]).append_column("_row", pa.array(np.arange(rows.num_rows)))
+        if seen_B is not None:
+            # What a row sees is what the log held before the offset after the last that it sees.
+            numbered = numbered.append_column("_before", pa.array(seen_B + 1))
         joined = looked_up(
             f"select * from {scratch.rows(numbered)}",
             system.row.joins,
@@ -63,7 +74,9 @@ def attach(
             system.tables,
             ingested,
             at="time",
-            as_of_offset=as_of_offset,
+            as_of_offset=last,
+            in_order=() if seen_B is None else posted(scratch, ingested, (join.table for join in system.row.joins)),
+            order=("_row", "_before"),
         )
         base = scratch.table(joined)
         found = dict(zip(rows.column_names, rows.columns))
@@ -71,10 +84,23 @@ def attach(
             read = scratch.read(f"select {', '.join(map(quoted, plan.tables))} from {base} order by _row")
             found |= dict(zip(read.column_names, read.columns))
         for name, columns in plan.features.items():
-            found |= _Group(scratch, system, ingested, system.features[name], columns, as_of_offset).read(base)
+            group = _Group(scratch, system, ingested, system.features[name], columns, last, as_served=as_served)
+            found |= group.read(base, seen_B)
         found |= _derived(scratch, system, plan, found)
     extra = [name for name in names if name not in rows.column_names]
     return pa.table({name: found[name] for name in [*rows.column_names, *extra]})
+
+
+def attach_as_known(
+    con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, rows: pa.Table, names: Collection[str]
+) -> pa.Table:
+    """As `attach`, with what had arrived at each row's time (rule T7): what whoever answered then could know.
+
+    Rows of files have no arrival and are always seen.
+    """
+    with Scratch(con) as scratch:
+        seen_B = offsets_as_of(scratch, system, ingested, np.asarray(rows["time"], np.int64))
+    return attach(con, system, ingested, rows, names, as_of_offset=seen_B)
 
 
 def as_text(value: str, kind: Kind) -> str:
@@ -97,15 +123,19 @@ class _Group:
         group: FeatureGroup,
         columns: Collection[str],
         as_of_offset: int | None,
+        *,
+        as_served: bool,
     ) -> None:
         self.scratch, self.system, self.ingested, self.group = scratch, system, ingested, group
-        self.as_of_offset = as_of_offset
+        self.as_of_offset, self.as_served = as_of_offset, as_served
         self.aggregates = [a for a in group.aggregates if a.name in columns]
-        self.names = event_names(group, self.aggregates)
+        # A row's clock is that of the events which any aggregate of its group sees.
+        read = group.aggregates if as_served else self.aggregates
+        self.names = event_names(group, read)
         spelled = {name: quoted(name) for name in self.names}
-        seen = [measure(a, lambda e: sql.duckdb(e, spelled, "_known", system.timezone)) for a in self.aggregates]
-        self.measures = list(dict.fromkeys(seen))
-        self.measure_of = [self.measures.index(one) for one in seen]
+        seen = {a.name: measure(a, lambda e: sql.duckdb(e, spelled, "_known", system.timezone)) for a in read}
+        self.measures = list(dict.fromkeys(seen.values()))
+        self.measure_of = [self.measures.index(seen[a.name]) for a in self.aggregates]
         self.row_keys = [system.row.keys[entity] for entity in group.entities]
         self.lists = [i for i, name in enumerate(self.row_keys) if system.kinds[name].is_list]
         for a in self.aggregates:
@@ -113,8 +143,12 @@ class _Group:
                 rule = f"a number, since {' and '.join(self.row_keys[i] for i in self.lists)} is averaged over its keys"
                 raise InvalidField(where=group.at, part=f"Features {group.name}", field=a.name, rule=rule, value=a.kind)
 
-    def read(self, base: str) -> dict[str, pa.ChunkedArray]:
-        """Columns by canonical name, a value for each `_row` of the table `base`, in order."""
+    def read(self, base: str, seen_B: NDArray[np.int64] | None) -> dict[str, pa.ChunkedArray]:
+        """Columns by canonical name, a value for each `_row` of the table `base`, in order.
+
+        Args:
+            seen_B: The largest log offset that each of these rows sees; None: `as_of_offset` holds for all.
+        """
         parts = [f"k{i}" for i in range(len(self.row_keys))]
         on = " and ".join(f"p.{part} = k.{part}" for part in parts)
         points = self.scratch.table(
@@ -129,7 +163,7 @@ class _Group:
         )
         row_B, time_B, key_B = (np.asarray(column, np.int64) for column in reads.columns)
         events = self.scratch.table(self._events(time_B, keys, on))
-        found = self._values(events, time_B, key_B)
+        found = self._values(events, Reads(key_B, time_B, None if seen_B is None else seen_B[row_B]))
         if self.lists:
             found = [_mean(column, row_B) for column in found]
         return {f"{self.group.name}.{a.name}": column for a, column in zip(self.aggregates, found)}
@@ -137,7 +171,7 @@ class _Group:
     def _events(self, time_B: NDArray[np.int64], keys: str, on: str) -> str:
         """The query of the events that the reads may see: `key, known, _offset` and the measures."""
         first, last = int(time_B.min(initial=2**61)), int(time_B.max(initial=-(2**61)))
-        span = f"known < {last}"
+        span = "true" if self.as_served else f"known < {last}"
         bounds = [(a.window_us, a.hop_us) for a in self.aggregates]
         if all(window is not None for window, _ in bounds):
             span += f" and known >= {min((first - (w or 0)) // (h or 1) * (h or 1) for w, h in bounds)}"
@@ -150,7 +184,7 @@ class _Group:
             self.ingested,
             at="_known",
             as_of_offset=self.as_of_offset,
-            in_order=self._posted(),
+            in_order=posted(self.scratch, self.ingested, self._tables()),
         )
         names = [row.keys[entity] for entity in self.group.entities]
         lists = [i for i, name in enumerate(names) if _is_list(self.system, self.group, name)]
@@ -161,34 +195,41 @@ class _Group:
         columns = ", ".join(f"p.m{i}" for i in range(len(self.measures)))
         return f"select k.key, p._known as known, p._offset, {columns} from ({one}) p join {keys} k on {on}"
 
-    def _posted(self) -> list[str]:
-        """Tables that rows of the log have changed: events before such a row do not see it."""
+    def _tables(self) -> list[str]:
+        """Tables that the events' measures or keys are read from."""
         read = {name.split(".")[0] for name in self.names}
-        tables = [join.table for join in self.group.event.joins if join.table in read]
-        query = 'select coalesce(max("offset"), -1) >= 0 from {}'
-        return [t for t in tables if self.scratch.read(query.format(self.ingested.sql(t)))[0][0].as_py()]
+        return [join.table for join in self.group.event.joins if join.table in read]
 
-    def _values(self, events: str, time_B: NDArray[np.int64], key_B: NDArray[np.int64]) -> list[pa.ChunkedArray]:
+    def _values(self, events: str, reads: Reads) -> list[pa.ChunkedArray]:
         """Each aggregate at each read, worked out for a range of keys after the other, to bound memory."""
         counts = self.scratch.read(f"select key, count(*) as n from {events} group by key")
-        starts_K = np.zeros(int(max(key_B.max(initial=-1), np.asarray(counts["key"]).max(initial=-1))) + 2, np.int64)
+        keys = int(max(reads.key_B.max(initial=-1), np.asarray(counts["key"]).max(initial=-1))) + 1
+        starts_K = np.zeros(keys + 1, np.int64)
         starts_K[np.asarray(counts["key"]) + 1] = np.asarray(counts["n"])
         starts_K = np.cumsum(starts_K)
         cuts = (np.flatnonzero(np.diff(starts_K[1:] // _EVENTS_AT_ONCE)) + 1).tolist()
         pieces, order = [], []
         for low, high in pairwise([-1, *cuts, len(starts_K) - 1]):
-            own = np.flatnonzero((key_B >= low) & (key_B < high))
+            own = np.flatnonzero((reads.key_B >= low) & (reads.key_B < high))
             query = f"select * from {events} where key >= {low} and key < {high} order by key, known, _offset"
-            rows, begin = self.scratch.read(query), starts_K[max(low, 0)]
-            known_E, key = np.asarray(rows["known"], np.int64), key_B[own]
-            windows = Windows(known_E, np.maximum(starts_K - begin, 0), key, time_B[own])
-            columns = [rows[f"m{i}"].combine_chunks() for i in range(len(self.measures))]
-            pieces.append([windows.value(a, columns[i]) for a, i in zip(self.aggregates, self.measure_of)])
+            rows, first = self.scratch.read(query), max(low, 0)
+            some = Events(
+                np.asarray(rows["known"], np.int64),
+                np.asarray(rows["_offset"], np.int64),
+                starts_K[first : high + 1] - starts_K[first],
+                [rows[f"m{i}"].combine_chunks() for i in range(len(self.measures))],
+            )
+            seen_B = None if reads.seen_B is None else reads.seen_B[own]
+            mine = Reads(np.where(reads.key_B[own] < 0, -1, reads.key_B[own] - first), reads.time_B[own], seen_B)
+            pieces.append(attach_values(some, mine, self._aggregated, as_served=self.as_served))
             order.append(own)
         if len(pieces) == 1:
             return pieces[0]
         place = pa.array(np.argsort(np.concatenate(order)))
         return [pa.chunked_array([c for x in one for c in x.chunks]).take(place) for one in zip(*pieces)]
+
+    def _aggregated(self, windows: Windows, measures: list[pa.Array]) -> list[pa.ChunkedArray]:
+        return [windows.value(a, measures[i]) for a, i in zip(self.aggregates, self.measure_of)]
 
 
 def _mean(column: pa.ChunkedArray, row_B: NDArray[np.int64]) -> pa.Array:

@@ -16,7 +16,7 @@ from sixfold.design.system import System
 from sixfold.design.units import duration_us
 from sixfold.errors import EmptyPart, NoExamples
 from sixfold.features import sql
-from sixfold.features.batch import as_text, attach
+from sixfold.features.batch import as_text, attach_as_known
 from sixfold.features.joins_sql import Relations, looked_up, stream_rows
 from sixfold.features.local_time import floor_local
 from sixfold.features.needs import through_tables
@@ -65,7 +65,7 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
     columns = ["time", *source.carried, *(f"label.{name}" for name in system.labels), "part"]
     rows = rows.select(columns).filter(pa.array(labelled))
     source.check_parts(rows)
-    return attach(con, system, ingested, rows, names)
+    return attach_as_known(con, system, ingested, rows, names)
 
 
 def positives(
@@ -89,7 +89,7 @@ def positives(
         ends = source.ends(rows, source.starts(source.examples()))
     late = np.asarray(rows["known"]) > ends.end_B
     rows = rows.append_column("part", pa.array(ends.part_B, pa.string(), mask=late | (ends.part_B == "")))
-    return attach(con, system, ingested, rows.select(["time", "known", *source.carried, "part"]), names)
+    return attach_as_known(con, system, ingested, rows.select(["time", "known", *source.carried, "part"]), names)
 
 
 def queries(
@@ -122,7 +122,7 @@ def queries(
             f"select {query}, _asked, part, {item}, min(time) as first from {view} where part is not null group by all)"
             f" group by {query}, _asked, part order by _asked, part, {query}"
         )
-    return attach(con, system, ingested, rows, names)
+    return attach_as_known(con, system, ingested, rows, names)
 
 
 class _Ends(NamedTuple):

@@ -39,13 +39,16 @@ def looked_up(
     at: str,
     as_of_offset: int | None = None,
     in_order: Collection[str] = (),
+    order: tuple[str, str] = ("_offset", "_offset"),
 ) -> str:
     """A query that adds these table columns to the rows of `relation`, as of the time in its column `at`.
 
     Args:
         joins: Lookups in order; those that give none of `names` are left out.
         names: Canonical names of the table columns wanted, with those that later lookups go by.
-        in_order: Tables of which a row (an event, with its `_offset`) sees what the log held before it, and no more.
+        in_order: Tables of which a row sees what the log held before it, and no more.
+        order: The columns of `relation` that tell its rows apart and say before which offset of the log each stands;
+            an event's is its own.
     """
     for join in joins:
         table = tables[join.table]
@@ -53,8 +56,11 @@ def looked_up(
         wanted = [name for name in own if f"{table.name}.{name}" in names]
         if not wanted:
             continue
-        how = _in_order if table.name in in_order else _as_of
-        relation = how(relation, join, table, wanted, ingested, quoted(at), _up_to(as_of_offset))
+        seen = _up_to(as_of_offset)
+        if table.name in in_order:
+            relation = _in_order(relation, join, table, wanted, ingested, quoted(at), seen, order)
+        else:
+            relation = _as_of(relation, join, table, wanted, ingested, quoted(at), seen)
     return relation
 
 
@@ -74,16 +80,24 @@ def _as_of(
 
 
 def _in_order(
-    relation: str, join: Join, table: TableSchema, wanted: list[str], ingested: Relations, at: str, seen: str
+    relation: str,
+    join: Join,
+    table: TableSchema,
+    wanted: list[str],
+    ingested: Relations,
+    at: str,
+    seen: str,
+    order: tuple[str, str],
 ) -> str:
     packed = ", ".join(f"{quoted(f'{table.name}.{name}')} := v.{quoted(name)}" for name in wanted)
     columns = ", ".join(f"f.version.{quoted(f'{table.name}.{name}')}" for name in wanted)
+    row, before = order
     return (
         f"with r as materialized ({relation}), f as ("
-        f'select r._offset, arg_max(struct_pack({packed}), (v.valid_from, v."offset")) as version '
+        f'select r.{row}, arg_max(struct_pack({packed}), (v.valid_from, v."offset")) as version '
         f"from r join (select * from {ingested.sql(table.name)} where {seen}) v on {_on(join, table)} "
-        f'and r.{at} >= v.valid_from and (v."offset" < 0 or v."offset" < r._offset) group by r._offset) '
-        f"select r.*, {columns} from r left join f on r._offset = f._offset"
+        f'and r.{at} >= v.valid_from and (v."offset" < 0 or v."offset" < r.{before}) group by r.{row}) '
+        f"select r.*, {columns} from r left join f on r.{row} = f.{row}"
     )
 
 

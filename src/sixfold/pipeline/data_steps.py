@@ -16,7 +16,7 @@ from sixfold.design.models import ItemNeighbours, Network, Trees, TwoTower
 from sixfold.design.system import System
 from sixfold.design.units import duration_us
 from sixfold.errors import NoItems
-from sixfold.features.batch import attach
+from sixfold.features.batch import attach_as_known
 from sixfold.features.examples import build, positives, queries
 from sixfold.features.local_time import floor_local
 from sixfold.pipeline.job import Job
@@ -88,14 +88,14 @@ def retrieval_step(job: Job) -> None:
             liked = positives(con, system, job.ingested, label, read.query)
             asked = queries(con, system, job.ingested, label)
             asked = _with_nulls(system, asked.filter(pc.equal(asked["part"], "test")))
-            asked = attach(con, system, job.ingested, asked, read.query)
+            asked = attach_as_known(con, system, job.ingested, asked, read.query)
             times = np.concatenate([np.asarray(liked["time"], np.int64), np.asarray(asked["time"], np.int64)])
             starts = np.unique(floor_local(times, every_us, system.timezone))[-MAX_PERIODS:]
             items = _items(con, job)
             rows = _periods(system, items, starts)
             pq.write_table(liked, folder / "positives.parquet")
             pq.write_table(asked, folder / "queries.parquet")
-            pq.write_table(attach(con, system, job.ingested, rows, read.item), folder / "items.parquet")
+            pq.write_table(attach_as_known(con, system, job.ingested, rows, read.item), folder / "items.parquet")
 
 
 def _items(con: "object", job: Job) -> list[str]:

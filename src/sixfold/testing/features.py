@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import sixfold as sf
 from sixfold.design.kinds import Kind
@@ -98,7 +99,16 @@ class FeatureEngineContract(ABC):
     """Test name to the reason why it fails, which it then must."""
 
     @abstractmethod
-    def attach(self, system: sf.System, history: History, rows: pa.Table, names: Collection[str]) -> pa.Table:
+    def attach(
+        self,
+        system: sf.System,
+        history: History,
+        rows: pa.Table,
+        names: Collection[str],
+        *,
+        as_of_offset: NDArray[np.int64] | None = None,
+        as_served: bool = False,
+    ) -> pa.Table:
         """The rows with these features, as `sixfold.features.batch.attach` gives them."""
 
     @_few
@@ -118,15 +128,48 @@ class FeatureEngineContract(ABC):
     def test_many_values_of_few_keys_give_the_values_of_the_oracle(self, definitions: _Definitions, seed: int) -> None:
         self._check(make_system(definitions), worlds.many_rows(seed, _MANY), [3 * _DAY, 12 * _DAY, 22 * _DAY])
 
-    def _check(self, system: sf.System, rows: list[Row], moments: list[int]) -> None:
-        offsets, names = [i - len(rows) for i in range(len(rows))], features_of(system)
-        truth, count = BruteForce(system, rows, offsets), len(ASKED["viewer"])
+    @_few
+    @given(worlds.definitions, worlds.row_lists, st.data(), st.booleans())
+    def test_it_gives_what_was_known_and_what_was_served_at_each_rows_offset(
+        self, definitions: _Definitions, rows: list[Row], data: st.DataObject, as_served: bool
+    ) -> None:
+        cut = data.draw(st.integers(0, len(rows)), "rows of history")
+        moments = data.draw(st.lists(worlds.times, min_size=1, max_size=3), "now")
+        seen = [data.draw(st.integers(-1, len(rows) - cut - 1), "seen") for _ in moments]
+        self._check(make_system(definitions), rows, moments, cut=cut, seen=seen, as_served=as_served)
+
+    @_fewer
+    @given(worlds.definitions, st.integers(0, 1 << 30), st.booleans())
+    def test_many_late_events_are_seen_from_their_offset_on(
+        self, definitions: _Definitions, seed: int, as_served: bool
+    ) -> None:
+        rows, moments = worlds.many_rows(seed, _MANY), [9 * _DAY, 12 * _DAY, 15 * _DAY]
+        seen = [_MANY // 2, _MANY // 2, _MANY - 50]
+        self._check(make_system(definitions), rows, moments, cut=20, seen=seen, as_served=as_served)
+
+    def _check(
+        self,
+        system: sf.System,
+        rows: list[Row],
+        moments: list[int],
+        *,
+        cut: int | None = None,
+        seen: list[int] | None = None,
+        as_served: bool = False,
+    ) -> None:
+        """Hold the values at these times against the oracle; from row `cut` on they are of the log, up to `seen`."""
+        cut, names, count = len(rows) if cut is None else cut, features_of(system), len(ASKED["viewer"])
+        offsets = [i - cut for i in range(len(rows))]
         asked = pa.table({"time": np.repeat(moments, count), **{k: v * len(moments) for k, v in ASKED.items()}})
+        bound = None if seen is None else np.repeat(seen, count)
         with tempfile.TemporaryDirectory() as folder:
-            found = self.attach(system, Files(Path(folder), rows, offsets), asked, names)
+            history = Files(Path(folder), rows, offsets)
+            found = self.attach(system, history, asked, names, as_of_offset=bound, as_served=as_served)
         for i, now in enumerate(moments):
             part = found.slice(i * count, count)
-            truth.check({name: part[name].to_pylist() for name in names}, now, stored=False)
+            there = len(rows) if seen is None else cut + seen[i] + 1
+            truth = BruteForce(system, rows[:there], offsets[:there])
+            truth.check({name: part[name].to_pylist() for name in names}, now, stored=as_served)
 
 
 def check_store(system: sf.System, store: OnlineStore, rows: list[Row], offsets: list[int], now: int) -> None:
