@@ -32,6 +32,7 @@ NEVER = {
     "evaluation": {"training", "serving", "pipeline", "registry", "models"},
     "inference": {"training", "serving", "pipeline", "registry", "models"},
     "training": {"serving", "pipeline", "registry"},
+    "monitoring": {"serving", "pipeline", "training", "models"},
 }
 """Folder to the folders of ours that it may not import."""
 

@@ -114,6 +114,36 @@ def show(design: Design, workdir: Workdir = None) -> None:
     show_releases(locate(design).workdir(workdir))
 
 
+@app.command()
+def audit(
+    design: Design,
+    workdir: Workdir = None,
+    since: Annotated[str | None, typer.Option(help="Leave out answers before this time (ISO 8601).")] = None,
+    sample: Annotated[int | None, typer.Option(help="Recompute at most so many answers.", min=1)] = None,
+    max_different: Annotated[float, typer.Option(help="The share of a feature's values that may differ.")] = 0.0,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Recompute the features that answers used, and say which were served otherwise."""
+    from sixfold.pipeline.audit import audit as audit_answers
+    from sixfold.pipeline.run import wide_console
+    from sixfold.serving.clock import parse_time_us
+
+    located = locate(design)
+    since_us = None if since is None else parse_time_us(since)
+    if since is not None and since_us is None:
+        raise typer.BadParameter(f"{since} is no time in ISO 8601", param_hint="--since")
+    found = audit_answers(located.system, located.workdir(workdir), since_us=since_us, sample=sample)
+    if json_:
+        sys.stdout.write(json.dumps(found.to_json()) + "\n")
+    else:
+        console = wide_console(stderr=False)
+        console.print(found.table())
+        if found.redefined:
+            console.print(f"Defined otherwise today than when they were served: {', '.join(found.redefined)}")
+    if found.worst() > max_different:
+        raise typer.Exit(1)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Exit 0: done; 1: the design, the data or a release is wrong, in our words; 2: the command line is."""
     try:

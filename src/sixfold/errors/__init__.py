@@ -48,6 +48,7 @@ SixfoldError
 │   ├── OneProcess       a server was asked for more processes than it can be
 │   ├── ServerUnreachable   events are sent to a server that does not answer
 │   ├── NothingReleased  there is no release to serve
+│   ├── NoAnswers        an audit finds no answers in the log
 │   └── NoSource         a design takes candidates from a model that serving cannot ask for them
 └── StoreError           an event log or an online store cannot do what was asked of it
     ├── StoreUnusable    its folder cannot be opened: path, permission, format, damage
@@ -113,6 +114,7 @@ from sixfold.errors.release import (
 from sixfold.errors.serving import (
     InvalidClock,
     InvalidRequest,
+    NoAnswers,
     NoSource,
     NothingReleased,
     OneProcess,
@@ -159,6 +161,7 @@ __all__ = [
     "MissingColumn",
     "NoExamples",
     "NoItems",
+    "NoAnswers",
     "NoSource",
     "NoSuchFile",
     "NotADesign",

@@ -7,6 +7,7 @@ from sixfold.errors.base import SixfoldError, closest
 __all__ = [
     "InvalidClock",
     "InvalidRequest",
+    "NoAnswers",
     "NoSource",
     "NothingReleased",
     "OneProcess",
@@ -31,6 +32,17 @@ class InvalidRequest(ServingError):
         self.field, self.rule, self.got = field, rule, got
         shown = repr(got)
         super().__init__(f"{field} must be {rule}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")
+
+
+class NoAnswers(ServingError):
+    """
+    >>> print(NoAnswers(path="work/log"))
+    work/log holds no answers to audit: serve the design and ask it something first.
+    """
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path} holds no answers to audit: serve the design and ask it something first.")
 
 
 class UnknownInRequest(ServingError):

@@ -110,9 +110,11 @@ def _recommend(parts: Parts, body: bytes) -> bytes:
         if live.answerer is None:
             rule = f"asked of a design with items; {live.system.name} predicts rows (/v1/predict)"
             raise InvalidRequest(field="/v1/recommend", rule=rule, got=live.system.query)
-        offset = live.worker.offset
+        # What the worker says it has applied is seen by every read, and what the store says now no read went beyond.
+        before = live.worker.offset
         answer = live.answerer.answer(question, parts.metrics.stage)
-        logging_it = parts.commit.submit([replies.logged(question, answer, live, offset)])
+        record = replies.logged(question, answer, live, (before, live.applied()))
+        logging_it = parts.commit.submit([record])
         logging_it.add_done_callback(partial(_count_unlogged, parts.metrics))
         return replies.recommended(question, answer, live.release.id)
 

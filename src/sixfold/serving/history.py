@@ -14,7 +14,7 @@ from sixfold.features.bulk import build_state
 from sixfold.features.state import History, check_definitions
 from sixfold.stores import EventLog, LmdbStore
 
-__all__ = ["AsKnown", "newest_or_logged_us", "newest_us", "open_state"]
+__all__ = ["AsKnown", "newest_or_logged_us", "newest_us", "open_state", "past_us"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ def newest_or_logged_us(system: System, workdir: Path, log: EventLog) -> int | N
     return max((one for one in times if one is not None), default=None)
 
 
+def past_us(system: System, workdir: Path, start_us: int | None) -> int | None:
+    """Where a replay that starts then leaves the ingested data off; None where it knows all of it."""
+    newest = newest_us(system, workdir) if start_us is not None else None
+    return start_us if start_us is not None and newest is not None and start_us <= newest else None
+
+
 def open_state(system: System, workdir: Path, release: str, start_us: int | None) -> LmdbStore:
     """The state of a release; one that is missing, torn or half-built is built again from the ingested data.
 
@@ -58,8 +64,7 @@ def open_state(system: System, workdir: Path, release: str, start_us: int | None
         start_us: Where a replay's clock starts. In the past of the ingested data, a state of its own is made beside
             the release's, which knows only the past.
     """
-    newest = newest_us(system, workdir) if start_us is not None else None
-    past = start_us if start_us is not None and newest is not None and start_us <= newest else None
+    past = past_us(system, workdir, start_us)
     folder = workdir / "state" / (release if past is None else f"{release}@{past}")
     if folder.is_dir():
         try:

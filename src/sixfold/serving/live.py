@@ -25,7 +25,7 @@ from sixfold.registry import Release, Releases
 from sixfold.serving.answer import Answerer, Question
 from sixfold.serving.catalogue import Catalogue, Read
 from sixfold.serving.clock import Clock
-from sixfold.serving.history import open_state
+from sixfold.serving.history import open_state, past_us
 from sixfold.serving.sources import ItemRule, Neighbours, QueryRule, Source
 from sixfold.serving.worker import Worker
 from sixfold.stores import EventLog
@@ -46,6 +46,8 @@ class Live:
         self.release, self.system = release, release.system
         system = release.system
         self._store = open_state(system, workdir, release.id, clock.start_us)
+        self.history_until_us = past_us(system, workdir, clock.start_us)
+        """Before which events of the ingested data its state knows; None: all of them."""
         try:
             self.reader, self._tables = Reader(system, self._store), Tables(system.tables, self._store)
             self.scorer = cast(Scorer, release.model(system.deployment.predict.name))
@@ -72,6 +74,10 @@ class Live:
         names, first = list(self._tables.columns[table]), np.zeros(1, np.int64)
         found = self._tables.lookup(table, names, [key], first, np.array([now_us], np.int64))
         return {name: array.to_list()[0] for name, array in found.items()}
+
+    def applied(self) -> int:
+        """The largest log offset that the state has applied."""
+        return self._store.offset()
 
     def close(self) -> None:
         """Stop the threads and let go of the state. Closing twice is allowed."""

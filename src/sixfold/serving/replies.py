@@ -25,18 +25,20 @@ def recommended(question: Question, answer: Answer, release: str) -> bytes:
     return msgspec.json.encode({"request_id": question.request_id, "release": release, "items": answer.items})
 
 
-def logged(question: Question, answer: Answer, live: Live, offset: int) -> NewEvent:
+def logged(question: Question, answer: Answer, live: Live, applied: tuple[int, int]) -> NewEvent:
     """The record of an answer.
 
     Args:
-        offset: The log offset that the state had applied when its features were read.
+        applied: The largest log offset that the state had applied before its features were read, and after.
     """
     row = {
         "request_id": question.request_id,
         live.system.query: question.key,
         "time": question.now_us,
         "known": question.now_us,
-        "applied": offset,
+        "applied": applied[0],
+        "applied_after": applied[1],
+        "history_until": live.history_until_us,
         "release": live.release.id,
         "context": {name: array.to_list()[0] for name, array in question.context.items()},
         "features": answer.query_features,

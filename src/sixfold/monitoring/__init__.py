@@ -1,0 +1,1 @@
+"""Watching a system that runs: were served features what they should have been?"""
