@@ -55,7 +55,8 @@ SixfoldError
     ├── StoreTorn        a power cut came while it had writes that were not on the disk
     ├── StoreBusy        it is open already, by this process or by another writer
     ├── StoreClosed      it was closed before this use
-    ├── StoreFailed      the engine below refused to read or write: disk full, damage
+    ├── StoreFailed      the engine below refused to read or write
+    │   └── DiskFull     there is no room to write
     ├── OffsetBehind     a commit would take the applied log offset back
     ├── InvalidKey       a space or a key breaks the limits that all stores share
     ├── InvalidEvent     an event breaks the limits that all logs share
@@ -124,6 +125,7 @@ from sixfold.errors.serving import (
     UnknownInRequest,
 )
 from sixfold.errors.stores import (
+    DiskFull,
     InvalidEvent,
     InvalidKey,
     OffsetBehind,
@@ -147,6 +149,7 @@ __all__ = [
     "DatabaseFailed",
     "DerivedCycle",
     "DesignError",
+    "DiskFull",
     "DriverMissing",
     "EmptyPart",
     "ExportDiffers",

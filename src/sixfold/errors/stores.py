@@ -3,6 +3,7 @@
 from sixfold.errors.base import SixfoldError
 
 __all__ = [
+    "DiskFull",
     "InvalidEvent",
     "InvalidKey",
     "OffsetBehind",
@@ -79,6 +80,22 @@ class StoreFailed(StoreError):
     def __init__(self, *, path: str, doing: str, reason: str) -> None:
         self.path, self.doing, self.reason = path, doing, reason
         super().__init__(f"{path}: could not {doing}: {reason}")
+
+
+class DiskFull(StoreFailed):
+    """
+    >>> print(DiskFull(path="work/log", free_bytes=4096))
+    work/log: could not write: the disk is full (4096 bytes are free). Nothing that was acknowledged is lost; \
+it goes on by itself once there is room.
+    """
+
+    def __init__(self, *, path: str, free_bytes: int) -> None:
+        self.free_bytes = free_bytes
+        reason = (
+            f"the disk is full ({free_bytes} bytes are free). Nothing that was acknowledged is lost; "
+            "it goes on by itself once there is room."
+        )
+        super().__init__(path=path, doing="write", reason=reason)
 
 
 class OffsetBehind(StoreError):

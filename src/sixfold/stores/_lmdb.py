@@ -4,6 +4,7 @@ Two rules of LMDB shape this file. An environment must not be opened twice in on
 resized only while no transaction of the process is running, though its threads may read at any time.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from weakref import WeakValueDictionary, finalize
 
 import lmdb
 
-from sixfold.errors import StoreBusy, StoreClosed, StoreFailed, StoreTorn, StoreUnusable
+from sixfold.errors import DiskFull, StoreBusy, StoreClosed, StoreFailed, StoreTorn, StoreUnusable
 from sixfold.stores._mark import is_torn, mark_clean, mark_dirty, sync_folder
 
 __all__ = ["Environment", "Transaction"]
@@ -27,6 +28,8 @@ Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 _FORMAT = b"\0format"
 _DATA = "data.mdb"
 _MAX_READERS = 1024
+_FULL_BYTES = 1 << 20
+"""Where a write failed and less is free, the disk is full."""
 
 
 class Environment:
@@ -85,7 +88,10 @@ class Environment:
         with self._writing:
             env = self._opened()
             if not self._synced and self._clean:
-                mark_dirty(self.path)
+                try:
+                    mark_dirty(self.path)
+                except OSError as error:
+                    raise self._failed("write", error) from error
                 self._clean = False
             while True:
                 try:
@@ -95,7 +101,7 @@ class Environment:
                 except lmdb.MapResizedError:
                     self._resize(0)
                 except lmdb.Error as error:
-                    raise StoreFailed(path=str(self.path), doing="write", reason=str(error)) from error
+                    raise self._failed("write", error) from error
 
     def table(self, name: bytes) -> "lmdb._Database":
         """A named table, made when missing unless read-only; read-only, call it once at the start."""
@@ -195,10 +201,18 @@ class Environment:
             return
         try:
             env.sync(True)
-        except lmdb.Error as error:
-            raise StoreFailed(path=str(self.path), doing="sync", reason=str(error)) from error
-        mark_clean(self.path)
+            mark_clean(self.path)
+        except (lmdb.Error, OSError) as error:
+            raise self._failed("sync", error) from error
         self._clean = True
+
+    def _failed(self, doing: str, error: Exception) -> StoreFailed:
+        """What to raise for an error of LMDB or the file system; LMDB tells of a full disk as of any failed write."""
+        disk = os.statvfs(self.path)
+        free = disk.f_bavail * disk.f_frsize
+        if free < _FULL_BYTES or getattr(error, "errno", None) == errno.ENOSPC:
+            return DiskFull(path=str(self.path), free_bytes=free)
+        return StoreFailed(path=str(self.path), doing=doing, reason=str(error))
 
     def _release(self) -> None:
         if self._env is not None:
