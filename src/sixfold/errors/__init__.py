@@ -55,6 +55,7 @@ SixfoldError
     ├── StoreBusy        it is open already, by this process or by another writer
     ├── StoreClosed      it was closed before this use
     ├── StoreFailed      the engine below refused to read or write: disk full, damage
+    ├── SnapshotLost     a snapshot was let go before its end, since the store had to grow or to close
     ├── OffsetBehind     a commit would take the applied log offset back
     ├── InvalidKey       a space or a key breaks the limits that all stores share
     ├── InvalidEvent     an event breaks the limits that all logs share
@@ -125,6 +126,7 @@ from sixfold.errors.stores import (
     InvalidEvent,
     InvalidKey,
     OffsetBehind,
+    SnapshotLost,
     StateMismatch,
     StateNotEmpty,
     StateUnfinished,
@@ -175,6 +177,7 @@ __all__ = [
     "ServerUnreachable",
     "ServingError",
     "SixfoldError",
+    "SnapshotLost",
     "SourceUnreadable",
     "StateMismatch",
     "StateNotEmpty",

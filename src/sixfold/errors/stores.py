@@ -6,6 +6,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidKey",
     "OffsetBehind",
+    "SnapshotLost",
     "StateMismatch",
     "StateNotEmpty",
     "StateUnfinished",
@@ -79,6 +80,17 @@ class StoreFailed(StoreError):
     def __init__(self, *, path: str, doing: str, reason: str) -> None:
         self.path, self.doing, self.reason = path, doing, reason
         super().__init__(f"{path}: could not {doing}: {reason}")
+
+
+class SnapshotLost(StoreError):
+    """
+    >>> print(SnapshotLost(path="work/state"))
+    work/state: the snapshot was let go, since the store had to grow or to close. Take another one.
+    """
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: the snapshot was let go, since the store had to grow or to close. Take another one.")
 
 
 class OffsetBehind(StoreError):
