@@ -28,7 +28,7 @@ from sixfold.stores.online import OnlineStore, Row
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["History", "StateWriter", "check_definitions", "end_build", "start_build"]
+__all__ = ["History", "StateWriter", "check_definitions", "end_build", "is_new", "start_build"]
 
 DEFINITIONS = "definitions"
 UNFINISHED = "building"
@@ -60,13 +60,18 @@ def check_definitions(system: System, store: OnlineStore) -> None:
         raise StateMismatch(what="the online store")
 
 
+def is_new(store: OnlineStore) -> bool:
+    """Whether nothing was ever applied or built there."""
+    return store.offset() < 0 and store.get_meta(DEFINITIONS) is None
+
+
 def start_build(system: System, store: OnlineStore) -> None:
     """Mark an empty store as half of a build of this system's state.
 
     Raises:
         StateNotEmpty: it is not empty.
     """
-    if store.offset() >= 0 or store.get_meta(DEFINITIONS) is not None:
+    if not is_new(store):
         raise StateNotEmpty(offset=store.offset())
     store.put_meta(UNFINISHED, b"1")
     store.put_meta(DEFINITIONS, system.fingerprint.encode())
