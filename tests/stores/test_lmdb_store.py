@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sixfold.errors import StoreBusy, StoreFailed, StoreTorn, StoreUnusable
+from sixfold.errors import SnapshotLost, StoreBusy, StoreFailed, StoreTorn, StoreUnusable
 from sixfold.stores import LmdbLog, LmdbStore, OnlineStore, was_torn
-from sixfold.testing.stores import OnlineStoreContract
+from sixfold.testing.stores import OnlineStoreContract, SnapshotsContract
 
 FIX_SHARE = "Share the object that has it open."
 
 
-class TestLmdbStore(OnlineStoreContract):
+class TestLmdbStore(OnlineStoreContract, SnapshotsContract):
     numbers = count()
 
     @pytest.fixture(autouse=True, scope="class")
@@ -91,6 +91,52 @@ def test_a_reader_in_another_process_sees_each_commit_and_a_grown_map(tmp_path):
             reader.stdin.flush()
             assert reader.stdout.readline() == f"{n} {30_000 * (n + 1)}\n"
         reader.stdin.close()
+    store.close()
+
+
+SNAPSHOT = """
+import sys
+from sixfold.stores import LmdbStore
+store = LmdbStore(sys.argv[1], map_bytes=1 << 16, readonly=True)
+with store.snapshot() as snapshot:
+    print("taken", flush=True)
+    sys.stdin.readline()
+    print(snapshot.offset(), [(key, len(row)) for key, row in snapshot.scan("a", None, 100)])
+"""
+
+
+def test_a_snapshot_in_another_process_stands_while_the_writer_goes_on_and_grows(tmp_path):
+    store = LmdbStore(tmp_path, map_bytes=64 << 10)
+    store.commit([("a", b"x", b"1")], offset=3)
+    command = [sys.executable, "-c", SNAPSHOT, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout.readline() == "taken\n"
+        for n in range(4, 30):
+            store.commit([("a", b"x", bytes(30_000)), ("a", bytes([n]), bytes(30_000))], offset=n)
+        said, _ = reader.communicate("go on\n")
+    assert said == "3 [(b'x', 1)]\n"
+    store.close()
+
+
+def test_a_snapshot_gives_way_to_a_map_that_must_grow(tmp_path):
+    store = LmdbStore(tmp_path, map_bytes=64 << 10)
+    store.commit([("a", b"x", b"1")], offset=0)
+    grown = threading.Thread(target=lambda: store.commit([("a", b"y", bytes(200_000))], offset=1))
+
+    def read_on():
+        with store.snapshot() as snapshot:
+            grown.start()
+            for _ in range(1_000_000):
+                assert snapshot.scan("a", None, 10) == [(b"x", b"1")]
+
+    with pytest.raises(SnapshotLost) as caught:
+        read_on()
+    assert str(caught.value) == (
+        f"{tmp_path}: the snapshot was let go, since the store had to grow or to close. Take another one."
+    )
+    grown.join()
+    with store.snapshot() as snapshot:
+        assert [key for key, _ in snapshot.scan("a", None, 10)] == [b"x", b"y"]
     store.close()
 
 

@@ -1,10 +1,6 @@
 """A design as a whole: six sections, checked against each other when it is built."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any
+from collections.abc import Iterable
 
 from sixfold.design import resolve
 from sixfold.design.columns import Column
@@ -13,6 +9,7 @@ from sixfold.design.deployment import AtMost, Deployment
 from sixfold.design.entities import Entity
 from sixfold.design.evaluation import ByColumn, Evaluation
 from sixfold.design.expressions import Expression, Name, Scope, parse
+from sixfold.design.fingerprint import fingerprint
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Derived, Events, Features, Group, Table
 from sixfold.design.kinds import NUMBER, TIME, Kind
@@ -60,7 +57,7 @@ class System:
     def fingerprint(self) -> str:
         """Identifies the definitions of streams, tables and features: equal exactly where their values are."""
         parts = (self.timezone, self.streams, self.tables, self.features, self.derived)
-        return hashlib.sha256(json.dumps(_plain(parts), sort_keys=True).encode()).hexdigest()[:16]
+        return fingerprint(parts)
 
     def inputs(self, inputs: Iterable[Input], *, where: str, part: str) -> tuple[str, ...]:
         """Canonical names of a model's inputs; a group means its columns, times excepted.
@@ -287,17 +284,3 @@ class System:
             raise OutcomeAsInput(where=where, part=part, name=name, framing=self.at)
         known = [full.partition(".")[2] or full for full in self.kinds if full.startswith(f"{group}.") or full == group]
         raise UnknownColumn(where=where, group=group, column=column or name, known=known)
-
-
-def _plain(part: Any) -> Any:
-    """The part as JSON's types, without the lines where it was made."""
-    if isinstance(part, Expression):
-        return part.text
-    if is_dataclass(part) and not isinstance(part, type):
-        values = {f.name: _plain(getattr(part, f.name)) for f in fields(part) if f.name != "at"}
-        return {"type": type(part).__name__, **values}
-    if isinstance(part, Mapping):
-        return {str(name): _plain(value) for name, value in part.items()}
-    if isinstance(part, list | tuple):
-        return [_plain(value) for value in part]
-    return part

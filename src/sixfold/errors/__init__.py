@@ -57,6 +57,7 @@ SixfoldError
     ├── StoreClosed      it was closed before this use
     ├── StoreFailed      the engine below refused to read or write
     │   └── DiskFull     there is no room to write
+    ├── SnapshotLost     a snapshot was let go before its end, since the store had to grow or to close
     ├── OffsetBehind     a commit would take the applied log offset back
     ├── InvalidKey       a space or a key breaks the limits that all stores share
     ├── InvalidEvent     an event breaks the limits that all logs share
@@ -129,6 +130,7 @@ from sixfold.errors.stores import (
     InvalidEvent,
     InvalidKey,
     OffsetBehind,
+    SnapshotLost,
     StateMismatch,
     StateNotEmpty,
     StateUnfinished,
@@ -181,6 +183,7 @@ __all__ = [
     "ServerUnreachable",
     "ServingError",
     "SixfoldError",
+    "SnapshotLost",
     "SourceUnreadable",
     "StateMismatch",
     "StateNotEmpty",

@@ -7,6 +7,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidKey",
     "OffsetBehind",
+    "SnapshotLost",
     "StateMismatch",
     "StateNotEmpty",
     "StateUnfinished",
@@ -96,6 +97,17 @@ it goes on by itself once there is room.
             "it goes on by itself once there is room."
         )
         super().__init__(path=path, doing="write", reason=reason)
+
+
+class SnapshotLost(StoreError):
+    """
+    >>> print(SnapshotLost(path="work/state"))
+    work/state: the snapshot was let go, since the store had to grow or to close. Take another one.
+    """
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: the snapshot was let go, since the store had to grow or to close. Take another one.")
 
 
 class OffsetBehind(StoreError):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sixfold.design.kinds import Kind
 from sixfold.stores.online import OnlineStore, Row
 
-__all__ = ["Dictionary"]
+__all__ = ["Dictionary", "text_space"]
 
 PAGE = 50_000
 
@@ -28,7 +28,7 @@ class Dictionary:
 
     def texts(self, kind: Kind, codes: NDArray[np.int64]) -> NDArray[Any]:
         """The texts of committed codes, an object array in the shape of `codes`."""
-        space = _space(kind)
+        space = text_space(kind)
         known = self._texts.get(space, np.empty(0, object))
         if codes.size and codes.max() >= len(known):
             known = self._texts[space] = self._read_on(space, known)
@@ -36,7 +36,7 @@ class Dictionary:
 
     def codes(self, kind: Kind, texts: Sequence[str]) -> NDArray[np.int64]:
         """The codes of texts; new ones are added, and are to be committed with the rows that use them (`added`)."""
-        space = _space(kind)
+        space = text_space(kind)
         if (known := self._codes.get(space)) is None:
             committed = self._read_on(space, np.empty(0, object)).tolist()
             known = self._codes[space] = {text: code for code, text in enumerate(committed)}
@@ -70,5 +70,6 @@ class Dictionary:
         return texts
 
 
-def _space(kind: Kind) -> str:
+def text_space(kind: Kind) -> str:
+    """The space of the texts of a kind."""
     return f"texts:{kind.domain or ''}"

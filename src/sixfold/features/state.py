@@ -2,7 +2,7 @@
 # N = events, K = keys
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,7 @@ from sixfold.stores.online import OnlineStore, Row
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["History", "StateWriter", "check_definitions"]
+__all__ = ["History", "StateWriter", "check_definitions", "end_build", "is_new", "start_build"]
 
 DEFINITIONS = "definitions"
 UNFINISHED = "building"
@@ -60,20 +60,50 @@ def check_definitions(system: System, store: OnlineStore) -> None:
         raise StateMismatch(what="the online store")
 
 
+def is_new(store: OnlineStore) -> bool:
+    """Whether nothing was ever applied or built there."""
+    return store.offset() < 0 and store.get_meta(DEFINITIONS) is None
+
+
+def start_build(system: System, store: OnlineStore) -> None:
+    """Mark an empty store as half of a build of this system's state.
+
+    Raises:
+        StateNotEmpty: it is not empty.
+    """
+    if not is_new(store):
+        raise StateNotEmpty(offset=store.offset())
+    store.put_meta(UNFINISHED, b"1")
+    store.put_meta(DEFINITIONS, system.fingerprint.encode())
+
+
+def end_build(store: OnlineStore) -> None:
+    """Mark it as a whole one."""
+    store.put_meta(UNFINISHED, b"")
+
+
 class StateWriter:
     """Keeps the packed rows of all groups, and the tables that they and serving read. One writes a store.
+
+    Args:
+        part: Names of groups and tables, for a build in several steps: only these are kept. What their events look up
+            in other tables must be there already.
 
     Raises:
         StateMismatch, StateUnfinished: the store cannot be gone on with.
     """
 
-    def __init__(self, system: System, store: OnlineStore) -> None:
-        check_definitions(system, store)
+    def __init__(self, system: System, store: OnlineStore, *, part: Collection[str] | None = None) -> None:
+        if part is None:
+            check_definitions(system, store)
         self._system, self._store = system, store
         self._tables, self._dictionary = Tables(system.tables, store), Dictionary(store)
+        kept = {*system.features, *system.tables} if part is None else part
+        self._kept_tables = {name: table for name, table in system.tables.items() if name in kept}
         self._groups: dict[str, list[FeatureGroup]] = defaultdict(list)
         for group in system.features.values():
-            self._groups[group.stream].append(group)
+            if group.name in kept:
+                self._groups[group.stream].append(group)
         self._layouts = {name: layout(group) for name, group in system.features.items()}
         self.offset = store.offset()
         """The largest log offset applied, -1 for none."""
@@ -91,7 +121,7 @@ class StateWriter:
         by_name: dict[str, list[Record]] = defaultdict(list)
         for record in new:
             by_name[record.stream].append(record)
-        for name, schema in self._system.tables.items():
+        for name, schema in self._kept_tables.items():
             self._stage(schema, by_name.get(name, []))
         rows: list[Row] = []
         for name in self._groups:
@@ -107,20 +137,31 @@ class StateWriter:
         Raises:
             StateNotEmpty: events were applied to this store, or it was built before.
         """
-        if self.offset >= 0 or self._store.get_meta(DEFINITIONS) is not None:
-            raise StateNotEmpty(offset=self.offset)
-        self._store.put_meta(UNFINISHED, b"1")
-        self._store.put_meta(DEFINITIONS, self._system.fingerprint.encode())
-        for name, schema in self._system.tables.items():
+        start_build(self._system, self._store)
+        self.add_tables(con, ingested)
+        self.add_events(con, ingested)
+        self.reach(ingested.offset)
+        end_build(self._store)
+
+    def add_tables(self, con: "duckdb.DuckDBPyConnection", ingested: History) -> None:
+        """Part of a build: rows of tables."""
+        for name, schema in self._kept_tables.items():
             for chunk in _chunks(con, ingested, name):
                 self._stage_rows(schema, chunk.to_pylist())
-                self._commit([], -1)
+                self._commit([], self.offset)
+
+    def add_events(self, con: "duckdb.DuckDBPyConnection", ingested: History) -> None:
+        """Part of a build: events, after the rows of all tables that they read."""
         for name in self._groups:
             stream = self._system.streams[name]
             for chunk in _chunks(con, ingested, name):
-                self._commit(self._fold(name, from_table(chunk, self._reads(stream), self._system.timezone)), -1)
-        self._commit([], ingested.offset)
-        self._store.put_meta(UNFINISHED, b"")
+                self._commit(
+                    self._fold(name, from_table(chunk, self._reads(stream), self._system.timezone)), self.offset
+                )
+
+    def reach(self, offset: int) -> None:
+        """Part of a build: say that the rows stand at this offset of the log."""
+        self._commit([], offset)
 
     def _fold(self, stream: str, events: EventBatch) -> Iterator[Row]:
         groups = self._groups[stream]

@@ -1,17 +1,19 @@
 """The last steps: assembling a release, building its online state, registering it."""
 
 import shutil
+from contextlib import closing
 from typing import Any
 
 import msgspec
 
 from sixfold.design.models import Rule
 from sixfold.evaluation.gates import GateResult
-from sixfold.features.state import StateWriter
+from sixfold.features.bulk import Built
 from sixfold.pipeline.evaluation_step import deployed, read_evaluated
 from sixfold.pipeline.job import Job
 from sixfold.registry import Release
-from sixfold.stores import LmdbStore
+from sixfold.serving.history import discard_state, make_state
+from sixfold.stores import LmdbLog
 
 __all__ = ["build_state", "drop_old_states", "make_release"]
 
@@ -47,27 +49,26 @@ def make_release(job: Job, rows: dict[str, Any]) -> Release | None:
     )
 
 
-def build_state(job: Job, release: Release) -> None:
-    """Build the release's online state in bulk from what was ingested; the stream goes on from there."""
+def build_state(job: Job, release: Release) -> Built | None:
+    """Build the release's online state beside those in use; the stream goes on from there.
+
+    Returns:
+        What was taken over and what was made anew; None where a server has built it already.
+    """
     folder = job.workdir / "state" / release.id
-    building = job.workdir / "state" / f".{release.id}"
-    shutil.rmtree(building, ignore_errors=True)
-    building.parent.mkdir(parents=True, exist_ok=True)
-    store = LmdbStore(building)
-    try:
-        with job.connect() as con:
-            StateWriter(release.system, store).build(con, job.ingested)
-    finally:
-        store.close()
-    building.rename(folder)
+    if folder.is_dir() and not discard_state(folder):
+        return None
+    with closing(LmdbLog(job.workdir / "log")) as log:
+        return make_state(release.system, job.workdir, release.id, job.ingested, log=log)
 
 
 def drop_old_states(job: Job, *, keep: int = 3) -> None:
     """Remove the states of all but the latest releases; an older release's state can be built again."""
     kept = set(job.releases.ids()[-keep:]) | {job.releases.current()}
-    for folder in (job.workdir / "state").glob("r*"):
-        if folder.name.split("@")[0] not in kept:
-            shutil.rmtree(folder)
+    states = job.workdir / "state"
+    for folder in (*states.glob("r*"), *states.glob(".r*")):
+        if folder.name.removeprefix(".").split("@")[0] not in kept:
+            discard_state(folder)
 
 
 _REQUIREMENTS = ("goal", "users", "items", "peak_rps", "p99_ms", "freshness_s", "availability")

@@ -147,14 +147,18 @@ def _release(
         console.print("[bold red]A gate failed: no release was made; what serves goes on serving.[/bold red]")
         return None, None
     with _timed(seconds, "state"):
-        build_state(job, release)
-        job.releases.promote(release.id)
-        drop_old_states(job)
+        built = build_state(job, release)
+    # Before a server that follows opens the state to write it; where one has built it itself, it has it open already.
+    latency = None if built is None else measure_latency(job, release)
+    job.releases.promote(release.id)
+    drop_old_states(job)
+    if built is not None and built.taken_over:
+        anew = ", ".join(sorted(built.anew)) or "nothing"
+        console.print(f"The online state takes over {', '.join(sorted(built.taken_over))}; made anew: {anew}.")
     with _timed(seconds, "register"):
         from sixfold.registry.mlflow_registry import record
 
         version = record(release, job.workdir, promoted=True)
-    latency = measure_latency(job, release)
     console.print(f"Release [bold]{release.id}[/bold] is made, verified and promoted; version {version} in MLflow.")
     if latency is not None:
         console.print(latency.table(job.system.requirements))

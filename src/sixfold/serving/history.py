@@ -1,6 +1,8 @@
 """The state that a server goes on from: the one that `run` built, or one built here from history."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,21 +11,29 @@ import pyarrow.parquet as pq
 
 from sixfold.data.ingested import Ingested
 from sixfold.design.system import System
-from sixfold.errors import StateUnfinished, StoreTorn
-from sixfold.features.bulk import build_state
-from sixfold.features.state import History, check_definitions
-from sixfold.stores import EventLog, LmdbStore
+from sixfold.errors import SnapshotLost, StateUnfinished, StoreBusy, StoreError, StoreTorn
+from sixfold.features.bulk import Built, Reuse, build_state
+from sixfold.features.state import History, check_definitions, is_new
+from sixfold.registry import Releases
+from sixfold.stores import EventLog, LmdbStore, Snapshots
 
-__all__ = ["AsKnown", "newest_or_logged_us", "newest_us", "open_state", "past_us"]
+__all__ = ["AsKnown", "discard_state", "make_state", "newest_or_logged_us", "newest_us", "open_state", "past_us"]
+
+_TRIES = 4
+"""So often is a snapshot taken again that was lost; each time the store in use has doubled its room."""
 
 
 @dataclass(frozen=True)
 class AsKnown:
-    """Ingested data as it was known at a time: events known before it, versions of rows valid by then."""
+    """Ingested data as it was known at a time: events known before it, versions of rows valid by then.
+
+    What the log brought after `told_after` is known too: it was posted to the server whose clock began at that time.
+    """
 
     system: System
     ingested: History
     until_us: int
+    told_after: int
 
     @property
     def offset(self) -> int:
@@ -33,7 +43,7 @@ class AsKnown:
     def sql(self, name: str) -> str:
         """See `History.sql`."""
         rule = f"known < {self.until_us}" if name in self.system.streams else f"valid_from <= {self.until_us}"
-        return f"(select * from {self.ingested.sql(name)} where {rule})"
+        return f'(select * from {self.ingested.sql(name)} where {rule} or "offset" > {self.told_after})'
 
 
 def newest_us(system: System, workdir: Path) -> int | None:
@@ -57,15 +67,28 @@ def past_us(system: System, workdir: Path, start_us: int | None) -> int | None:
     return start_us if start_us is not None and newest is not None and start_us <= newest else None
 
 
-def open_state(system: System, workdir: Path, release: str, start_us: int | None) -> LmdbStore:
-    """The state of a release; one that is missing, torn or half-built is built again from the ingested data.
+def open_state(
+    system: System,
+    workdir: Path,
+    release: str,
+    start_us: int | None,
+    *,
+    log: EventLog,
+    told_after: int,
+    beside: Snapshots | None = None,
+) -> LmdbStore:
+    """The state of a release; one that is missing, torn or half-built is built again.
 
     Args:
         start_us: Where a replay's clock starts. In the past of the ingested data, a state of its own is made beside
             the release's, which knows only the past.
+        log: What the states apply.
+        told_after: The last offset of the log when the server began.
+        beside: The state in use, to take over what is the same; without it, one that lies in the work folder.
     """
     past = past_us(system, workdir, start_us)
-    folder = workdir / "state" / (release if past is None else f"{release}@{past}")
+    name = release if past is None else f"{release}@{past}"
+    folder = workdir / "state" / name
     if folder.is_dir():
         try:
             store = LmdbStore(folder)
@@ -79,19 +102,92 @@ def open_state(system: System, workdir: Path, release: str, start_us: int | None
                 shutil.rmtree(folder)
             else:
                 return store
-    return _built(system, workdir, folder, past)
-
-
-def _built(system: System, workdir: Path, folder: Path, past_us: int | None) -> LmdbStore:
     ingested = Ingested.of(system, workdir / "ingested")
-    history: History = ingested if past_us is None else AsKnown(system, ingested, past_us)
-    store = LmdbStore(folder)
+    history: History = ingested if past is None else AsKnown(system, ingested, past, told_after)
+    make_state(system, workdir, name, history, log=log, beside=beside)
+    return LmdbStore(folder)
+
+
+def make_state(
+    system: System, workdir: Path, name: str, history: History, *, log: EventLog, beside: Snapshots | None = None
+) -> Built:
+    """Build a state beside those in use; it gets its name once it is whole.
+
+    Args:
+        name: Of the new folder in `state/`: a release, and behind an @ the time of a replay.
+        beside: See `open_state`.
+
+    Raises:
+        StoreBusy: another process builds it at this moment.
+    """
+    states = workdir / "state"
+    for _ in range(_TRIES):
+        with closing(_empty(states / f".{name}")) as store, _in_use(workdir, name, beside) as old:
+            try:
+                reuse = None if old is None else Reuse(old, log)
+                built = build_state(system, store, history, workdir / "spill", reuse=reuse)
+                break
+            except SnapshotLost:
+                continue
+    else:
+        with closing(_empty(states / f".{name}")) as store:
+            built = build_state(system, store, history, workdir / "spill")
     try:
-        build_state(system, store, history, workdir / "spill")
-    except BaseException:
-        store.close()
-        raise
-    return store
+        (states / f".{name}").rename(states / name)
+    except OSError:
+        # Where another process was first, its state is as good.
+        if not (states / name).is_dir():
+            raise
+        shutil.rmtree(states / f".{name}")
+    return built
+
+
+def discard_state(folder: Path) -> bool:
+    """Remove a state unless somebody writes it; whether it is gone."""
+    try:
+        LmdbStore(folder).close()
+    except StoreBusy:
+        return False
+    except StoreError:
+        pass  # torn or damaged: all the more
+    shutil.rmtree(folder)
+    return True
+
+
+def _empty(folder: Path) -> LmdbStore:
+    """A new store; what a build that was cut off left there goes."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir():
+        try:
+            store = LmdbStore(folder)
+        except StoreTorn:
+            shutil.rmtree(folder)
+        else:
+            if is_new(store):
+                return store
+            store.close()
+            shutil.rmtree(folder)
+    return LmdbStore(folder)
+
+
+@contextmanager
+def _in_use(workdir: Path, name: str, beside: Snapshots | None) -> Iterator[Snapshots | None]:
+    """The state to take rows over from: the one given, or that of the release that serves, or a late one."""
+    if beside is not None:
+        yield beside
+        return
+    current, clock = Releases(workdir / "releases").current(), name.partition("@")[2]
+    found = [one for one in (workdir / "state").glob("r*") if one.name != name and one.name.partition("@")[2] == clock]
+    found.sort(key=lambda one: (one.name.partition("@")[0] == current, one.stat().st_mtime_ns), reverse=True)
+    for folder in found:
+        try:
+            store = LmdbStore(folder, readonly=True)
+        except StoreError:
+            continue  # torn, damaged or open in this process: the next one
+        with closing(store):
+            yield store
+        return
+    yield None
 
 
 def _largest(path: Path) -> int | None:

@@ -28,7 +28,7 @@ from sixfold.serving.clock import Clock
 from sixfold.serving.history import open_state, past_us
 from sixfold.serving.sources import ItemRule, Neighbours, QueryRule, Source
 from sixfold.serving.worker import Worker
-from sixfold.stores import EventLog
+from sixfold.stores import EventLog, LmdbStore
 
 __all__ = ["Current", "Live"]
 
@@ -38,14 +38,28 @@ _FOLLOW_S = 1.0
 class Live:
     """Everything that answers are made of, from one release.
 
+    Args:
+        beside: What serves already, and goes on meanwhile: a state that has to be built takes over its rows.
+
     Raises:
         ReleaseDamaged, ReleaseMismatch, NoSource, StoreError: it cannot serve.
     """
 
-    def __init__(self, workdir: Path, release: Release, log: EventLog, clock: Clock) -> None:
+    def __init__(
+        self, workdir: Path, release: Release, log: EventLog, clock: Clock, *, beside: "Live | None" = None
+    ) -> None:
         self.release, self.system = release, release.system
         system = release.system
-        self._store = open_state(system, workdir, release.id, clock.start_us)
+        self._told_after: int = log.last() if beside is None else beside._told_after
+        self._store: LmdbStore = open_state(
+            system,
+            workdir,
+            release.id,
+            clock.start_us,
+            log=log,
+            told_after=self._told_after,
+            beside=None if beside is None else beside._store,
+        )
         self.history_until_us = past_us(system, workdir, clock.start_us)
         """Before which events of the ingested data its state knows; None: all of them."""
         try:
@@ -138,7 +152,7 @@ class Current:
         self._workdir, self._log, self._clock = workdir, log, clock
         if (name := self.releases.current()) is None:
             raise NothingReleased(folder=str(workdir / "releases"))
-        self._live = self._open(name)
+        self._live: Live = Live(workdir, self.releases.open(name), log, clock)
         self._users: dict[Live, int] = {}
         self._lock, self._swapping, self._stopped = Lock(), Lock(), Event()
         self.failure: SixfoldError | None = None
@@ -199,7 +213,7 @@ class Current:
         self._live.close()
 
     def _open(self, name: str) -> Live:
-        return Live(self._workdir, self.releases.open(name), self._log, self._clock)
+        return Live(self._workdir, self.releases.open(name), self._log, self._clock, beside=self._live)
 
     def _swap(self, new: Live | None) -> None:
         if new is None:

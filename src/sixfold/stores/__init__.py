@@ -4,7 +4,7 @@ from sixfold.stores.group_commit import GroupCommit
 from sixfold.stores.lmdb_log import LmdbLog
 from sixfold.stores.lmdb_store import LmdbStore, was_torn
 from sixfold.stores.log import EventLog, NewEvent, Receipt, Record
-from sixfold.stores.online import MAX_KEY_BYTES, OnlineStore, Row
+from sixfold.stores.online import MAX_KEY_BYTES, OnlineStore, Row, Snapshot, Snapshots
 
 __all__ = [
     "EventLog",
@@ -17,5 +17,7 @@ __all__ = [
     "Receipt",
     "Record",
     "Row",
+    "Snapshot",
+    "Snapshots",
     "was_torn",
 ]

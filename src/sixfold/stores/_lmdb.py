@@ -12,18 +12,25 @@ from contextlib import contextmanager
 from mmap import PAGESIZE
 from pathlib import Path
 from threading import Condition, Lock
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 from weakref import WeakValueDictionary, finalize
 
 import lmdb
 
-from sixfold.errors import DiskFull, StoreBusy, StoreClosed, StoreFailed, StoreTorn, StoreUnusable
+from sixfold.errors import DiskFull, SnapshotLost, StoreBusy, StoreClosed, StoreFailed, StoreTorn, StoreUnusable
 from sixfold.stores._mark import is_torn, mark_clean, mark_dirty, sync_folder
 
-__all__ = ["Environment", "Transaction"]
+__all__ = ["Environment", "Read", "Transaction"]
 
 T = TypeVar("T")
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
+
+
+class Read(Protocol):
+    """Runs a function on a snapshot and gives what it returns."""
+
+    def __call__(self, body: Callable[[Transaction], T], /) -> T: ...
+
 
 _FORMAT = b"\0format"
 _DATA = "data.mdb"
@@ -80,6 +87,32 @@ class Environment:
                     self._resize(0)
             except lmdb.Error as error:
                 raise StoreFailed(path=str(self.path), doing="read", reason=str(error)) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Read]:
+        """One snapshot for many reads by this thread, which does no others of this environment meanwhile.
+
+        Raises:
+            SnapshotLost: at a read, once somebody waits to change the size of the map, or to close.
+        """
+        lost = SnapshotLost(path=str(self.path))
+        # Takes over the size that another process gave the map.
+        self.read(lambda txn: None)
+        with self._gate.passing():
+            try:
+                txn = self._opened().begin()
+            except lmdb.MapResizedError:
+                raise lost from None
+            except lmdb.Error as error:
+                raise StoreFailed(path=str(self.path), doing="read", reason=str(error)) from error
+
+            def read(body: Callable[[Transaction], T]) -> T:
+                if self._gate.shut:
+                    raise lost
+                return body(txn)
+
+            with txn:
+                yield read
 
     def write(self, body: Callable[[Transaction], T]) -> T:
         """Run `body` in a write transaction, again from the start if the map was full, so it must bear repeating."""
@@ -229,13 +262,14 @@ class _Gate:
 
     def __init__(self) -> None:
         self._passing = 0
-        self._shut = False
+        self.shut = False
+        """Somebody waits, or is inside alone."""
         self._change = Condition()
 
     @contextmanager
     def passing(self) -> Iterator[None]:
         with self._change:
-            while self._shut:
+            while self.shut:
                 self._change.wait()
             self._passing += 1
         try:
@@ -248,14 +282,14 @@ class _Gate:
     @contextmanager
     def closed(self) -> Iterator[None]:
         with self._change:
-            self._shut = True
+            self.shut = True
             while self._passing:
                 self._change.wait()
         try:
             yield
         finally:
             with self._change:
-                self._shut = False
+                self.shut = False
                 self._change.notify_all()
 
 

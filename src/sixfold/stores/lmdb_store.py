@@ -1,16 +1,17 @@
 """The online store in an LMDB environment."""
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from sixfold.errors import OffsetBehind
-from sixfold.stores._lmdb import Environment, Transaction
+from sixfold.stores._lmdb import Environment, Read, Transaction
 from sixfold.stores._mark import is_torn
 from sixfold.stores.online import MAX_KEY_BYTES, Row, check_key, check_space
 
-__all__ = ["LmdbStore", "was_torn"]
+__all__ = ["LmdbSnapshot", "LmdbStore", "was_torn"]
 
 # All rows are in one table, under space NUL key: a space needs no handle, and no name of a space is empty.
 _OFFSET = b"\0offset"
@@ -57,22 +58,7 @@ class LmdbStore:
 
     def scan(self, space: str, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         """See `OnlineStore.scan`."""
-        head = check_space(space) + b"\0"
-        # The smallest key above a key is that key and a zero byte.
-        start = head if after is None else head + after + b"\0"
-
-        def body(txn: Transaction) -> list[tuple[bytes, bytes]]:
-            cursor = txn.cursor()
-            if not cursor.set_range(start):
-                return []
-            rows: list[tuple[bytes, bytes]] = []
-            for key, row in islice(cursor.iternext(), max(limit, 0)):
-                if not key.startswith(head):
-                    break
-                rows.append((key[len(head) :], row))
-            return rows
-
-        return self._env.read(body)
+        return self._env.read(_page(space, after, limit))
 
     def commit(self, rows: Iterable[Row], *, offset: int) -> None:
         """See `OnlineStore.commit`. Rows are sorted before they are put, in pages that fill up when they come last."""
@@ -98,13 +84,18 @@ class LmdbStore:
 
     def get_meta(self, name: str) -> bytes | None:
         """See `OnlineStore.get_meta`."""
-        key = _META + check_space(name)
-        return self._env.read(lambda txn: txn.get(key))
+        return self._env.read(_fact(name))
 
     def put_meta(self, name: str, value: bytes) -> None:
         """See `OnlineStore.put_meta`."""
         key = _META + check_space(name)
         self._env.write(lambda txn: txn.put(key, value))
+
+    @contextmanager
+    def snapshot(self) -> Iterator["LmdbSnapshot"]:
+        """See `Snapshots.snapshot`. A store that is opened to be read only gives one beside its writer."""
+        with self._env.snapshot() as read:
+            yield LmdbSnapshot(read)
 
     def checkpoint(self) -> None:
         """See `OnlineStore.checkpoint`."""
@@ -113,6 +104,49 @@ class LmdbStore:
     def close(self) -> None:
         """See `OnlineStore.close`."""
         self._env.close()
+
+
+class LmdbSnapshot:
+    """The `Snapshot` of an `LmdbStore`: one read transaction, which keeps its pages from being written over."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def scan(self, space: str, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        """See `Snapshot.scan`."""
+        return self._read(_page(space, after, limit))
+
+    def offset(self) -> int:
+        """See `Snapshot.offset`."""
+        return self._read(_applied)
+
+    def get_meta(self, name: str) -> bytes | None:
+        """See `Snapshot.get_meta`."""
+        return self._read(_fact(name))
+
+
+def _page(space: str, after: bytes | None, limit: int) -> Callable[[Transaction], list[tuple[bytes, bytes]]]:
+    head = check_space(space) + b"\0"
+    # The smallest key above a key is that key and a zero byte.
+    start = head if after is None else head + after + b"\0"
+
+    def body(txn: Transaction) -> list[tuple[bytes, bytes]]:
+        cursor = txn.cursor()
+        if not cursor.set_range(start):
+            return []
+        rows: list[tuple[bytes, bytes]] = []
+        for key, row in islice(cursor.iternext(), max(limit, 0)):
+            if not key.startswith(head):
+                break
+            rows.append((key[len(head) :], row))
+        return rows
+
+    return body
+
+
+def _fact(name: str) -> Callable[[Transaction], bytes | None]:
+    key = _META + check_space(name)
+    return lambda txn: txn.get(key)
 
 
 def _applied(txn: Transaction) -> int:

@@ -1,12 +1,22 @@
 """The online store: packed rows by key, put together with the log offset they stand for."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Protocol
 
 from sixfold.errors import InvalidKey
 
-__all__ = ["MAX_KEY_BYTES", "MAX_SPACE_BYTES", "OnlineStore", "Row", "check_key", "check_space"]
+__all__ = [
+    "MAX_KEY_BYTES",
+    "MAX_SPACE_BYTES",
+    "OnlineStore",
+    "Row",
+    "Snapshot",
+    "Snapshots",
+    "check_key",
+    "check_space",
+]
 
 MAX_SPACE_BYTES = 100
 MAX_KEY_BYTES = 400
@@ -55,6 +65,32 @@ class OnlineStore(Protocol):
 
     def close(self) -> None:
         """Checkpoint and let go of the store. Closing twice is allowed."""
+
+
+class Snapshot(Protocol):
+    """A store as it was at one moment, whatever is committed meanwhile: its rows, its offset and its facts agree.
+
+    Every method may raise `SnapshotLost`.
+    """
+
+    def scan(self, space: str, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        """As `OnlineStore.scan`."""
+
+    def offset(self) -> int:
+        """As `OnlineStore.offset`."""
+
+    def get_meta(self, name: str) -> bytes | None:
+        """As `OnlineStore.get_meta`."""
+
+
+class Snapshots(Protocol):
+    """A power that a store may have: to be read whole while it is written. A new state takes over rows by it."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """The store as it is now, until the end of the block. Used by the thread that asked for it; reads go on beside.
+
+        It may be lost when the store has to grow or is closed meanwhile, so that nobody waits for its end.
+        """
 
 
 @lru_cache(maxsize=1024)

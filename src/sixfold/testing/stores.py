@@ -3,16 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import closing
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sixfold.errors import InvalidKey, OffsetBehind, StoreClosed
-from sixfold.stores import MAX_KEY_BYTES, OnlineStore, Row
+from sixfold.stores import MAX_KEY_BYTES, OnlineStore, Row, Snapshots
 
-__all__ = ["OnlineStoreContract"]
+__all__ = ["OnlineStoreContract", "SnapshotsContract"]
 
 _SPACES = ("a", "ab", "b")
 _KEYS = st.binary(max_size=3)
@@ -123,3 +123,45 @@ class OnlineStoreContract(ABC):
                 assert len(page) <= limit
                 met += page
             assert met == sorted(held.items())
+
+
+class SnapshotsContract(ABC):
+    """The tests of `sixfold.stores.Snapshots`, for a store that has this power."""
+
+    @abstractmethod
+    def make(self) -> OnlineStore:
+        """A new, empty store that has it; called many times in one test, and closed by the test."""
+
+    def test_a_snapshot_of_a_new_store_is_empty(self) -> None:
+        with closing(self.make()) as store, _snapshots(store).snapshot() as snapshot:
+            assert snapshot.offset() == -1
+            assert snapshot.scan("a", None, 10) == []
+            assert snapshot.get_meta("fingerprint") is None
+
+    def test_a_snapshot_does_not_see_what_is_committed_after_it(self) -> None:
+        with closing(self.make()) as store:
+            store.commit([("a", b"x", b"1"), ("a", b"y", b"1")], offset=3)
+            store.put_meta("fact", b"1")
+            with _snapshots(store).snapshot() as snapshot:
+                assert snapshot.scan("a", None, 1) == [(b"x", b"1")]
+                store.commit([("a", b"x", b"2"), ("a", b"y", None), ("a", b"z", b"2")], offset=4)
+                store.put_meta("fact", b"2")
+                assert snapshot.scan("a", b"x", 10) == [(b"y", b"1")]
+                assert (snapshot.offset(), snapshot.get_meta("fact")) == (3, b"1")
+            with _snapshots(store).snapshot() as snapshot:
+                assert snapshot.scan("a", None, 10) == [(b"x", b"2"), (b"z", b"2")]
+                assert (snapshot.offset(), snapshot.get_meta("fact")) == (4, b"2")
+
+    def test_a_space_is_met_whole_and_alone_page_by_page(self) -> None:
+        rows = [(space, bytes([n]), bytes([n, 1])) for space in _SPACES for n in range(7)]
+        with closing(self.make()) as store:
+            store.commit(rows, offset=0)
+            with _snapshots(store).snapshot() as snapshot:
+                met: list[tuple[bytes, bytes]] = []
+                while page := snapshot.scan("ab", met[-1][0] if met else None, 3):
+                    met += page
+            assert met == [(key, row) for space, key, row in rows if space == "ab"]
+
+
+def _snapshots(store: OnlineStore) -> Snapshots:
+    return cast(Snapshots, store)
