@@ -13,6 +13,7 @@ LIBRARIES = {
     "litestar": {"serving"},
     "uvicorn": {"serving"},
     "lmdb": {"stores"},
+    "redis": {"stores"},
     "mlflow": {"registry"},
     "duckdb": {"data", "features", "pipeline"},
     "lightgbm": {"training", "inference"},

@@ -14,6 +14,7 @@ import sixfold as sf
 from sixfold.features.batch import attach
 from sixfold.features.state import History
 from sixfold.stores import LmdbStore, OnlineStore
+from sixfold.stores.redis_store import RedisStore
 from sixfold.testing.features import FeatureEngineContract, FeatureStoreContract
 
 
@@ -27,6 +28,18 @@ class TestLmdb(FeatureStoreContract):
 
     def make(self) -> OnlineStore:
         return LmdbStore(self.folder / str(next(self.numbers)), map_bytes=1 << 20)
+
+
+class TestRedis(FeatureStoreContract):
+    numbers = count()
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _server(cls, redis_server):
+        cls.url = redis_server.url
+
+    def make(self) -> OnlineStore:
+        return RedisStore(self.url, f"features:{next(self.numbers)}")
 
 
 class TestDuckDb(FeatureEngineContract):

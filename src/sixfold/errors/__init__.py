@@ -58,7 +58,11 @@ SixfoldError
     ├── StoreFailed      the engine below refused to read or write
     │   └── DiskFull     there is no room to write
     ├── SnapshotLost     a snapshot was let go before its end, since the store had to grow or to close
+    ├── StoreUnreachable its server does not answer, or not yet
+    ├── UnsafeSettings   its server's settings could lose what was acknowledged
+    ├── SecretMissing    the environment does not hold the password that a design names
     ├── OffsetBehind     a commit would take the applied log offset back
+    ├── StateMoved       a commit was made of rows that another worker has changed since they were read
     ├── InvalidKey       a space or a key breaks the limits that all stores share
     ├── InvalidEvent     an event breaks the limits that all logs share
     ├── StateMismatch    a store's rows were made for other definitions than the design's
@@ -130,8 +134,10 @@ from sixfold.errors.stores import (
     InvalidEvent,
     InvalidKey,
     OffsetBehind,
+    SecretMissing,
     SnapshotLost,
     StateMismatch,
+    StateMoved,
     StateNotEmpty,
     StateUnfinished,
     StoreBusy,
@@ -139,7 +145,9 @@ from sixfold.errors.stores import (
     StoreError,
     StoreFailed,
     StoreTorn,
+    StoreUnreachable,
     StoreUnusable,
+    UnsafeSettings,
 )
 
 __all__ = [
@@ -180,12 +188,14 @@ __all__ = [
     "ReleaseError",
     "ReleaseMismatch",
     "ReleaseMissing",
+    "SecretMissing",
     "ServerUnreachable",
     "ServingError",
     "SixfoldError",
     "SnapshotLost",
     "SourceUnreadable",
     "StateMismatch",
+    "StateMoved",
     "StateNotEmpty",
     "StateUnfinished",
     "StepNotReady",
@@ -194,6 +204,7 @@ __all__ = [
     "StoreError",
     "StoreFailed",
     "StoreTorn",
+    "StoreUnreachable",
     "StoreUnusable",
     "TimeWithoutUnit",
     "UnknownColumn",
@@ -203,6 +214,7 @@ __all__ = [
     "UnknownName",
     "UnknownStep",
     "UnreachableEntity",
+    "UnsafeSettings",
     "WindowTooLong",
     "WorkdirUnusable",
     "WorldFailed",

@@ -7,8 +7,10 @@ __all__ = [
     "InvalidEvent",
     "InvalidKey",
     "OffsetBehind",
+    "SecretMissing",
     "SnapshotLost",
     "StateMismatch",
+    "StateMoved",
     "StateNotEmpty",
     "StateUnfinished",
     "StoreBusy",
@@ -16,7 +18,9 @@ __all__ = [
     "StoreError",
     "StoreFailed",
     "StoreTorn",
+    "StoreUnreachable",
     "StoreUnusable",
+    "UnsafeSettings",
 ]
 
 
@@ -110,6 +114,45 @@ class SnapshotLost(StoreError):
         super().__init__(f"{path}: the snapshot was let go, since the store had to grow or to close. Take another one.")
 
 
+class StoreUnreachable(StoreError):
+    """
+    >>> print(StoreUnreachable(path="redis://127.0.0.1:6379/0", doing="write", reason="Connection refused"))
+    redis://127.0.0.1:6379/0: could not write: Connection refused. It goes on by itself once the server answers; \
+whether this one was done is not known, so send it again.
+    """
+
+    def __init__(self, *, path: str, doing: str, reason: str) -> None:
+        self.path, self.doing, self.reason = path, doing, reason
+        known = "" if doing == "read" else "; whether this one was done is not known, so send it again"
+        super().__init__(f"{path}: could not {doing}: {reason}. It goes on by itself once the server answers{known}.")
+
+
+class UnsafeSettings(StoreError):
+    """
+    >>> print(UnsafeSettings(path="redis://127.0.0.1:6379/0", setting="appendonly", needed="yes", found="no"))
+    redis://127.0.0.1:6379/0: its setting appendonly must be yes, got no: what was acknowledged could be lost. \
+Change it in redis.conf, or with `redis-cli config set appendonly yes`.
+    """
+
+    def __init__(self, *, path: str, setting: str, needed: str, found: str) -> None:
+        self.path, self.setting, self.needed, self.found = path, setting, needed, found
+        super().__init__(
+            f"{path}: its setting {setting} must be {needed}, got {found}: what was acknowledged could be lost. "
+            f"Change it in redis.conf, or with `redis-cli config set {setting} {needed}`."
+        )
+
+
+class SecretMissing(StoreError):
+    """
+    >>> print(SecretMissing(path="redis://:$REDIS_PASSWORD@cache/0", variable="REDIS_PASSWORD"))
+    redis://:$REDIS_PASSWORD@cache/0: the environment variable REDIS_PASSWORD is not set; it must hold the password
+    """
+
+    def __init__(self, *, path: str, variable: str) -> None:
+        self.path, self.variable = path, variable
+        super().__init__(f"{path}: the environment variable {variable} is not set; it must hold the password")
+
+
 class OffsetBehind(StoreError):
     """
     >>> print(OffsetBehind(path="work/state", offset=7, applied=9))
@@ -121,6 +164,21 @@ class OffsetBehind(StoreError):
         super().__init__(
             f"{path}: a commit with log offset {offset} was refused, since offset {applied} is applied already. "
             f"Continue reading after {applied}."
+        )
+
+
+class StateMoved(StoreError):
+    """
+    >>> print(StateMoved(path="work/state", after=7, applied=9))
+    work/state: a commit of rows read at log offset 7 was refused, since the store stands at offset 9. \
+Another worker applies the log too; read the rows again and continue after 9.
+    """
+
+    def __init__(self, *, path: str, after: int, applied: int) -> None:
+        self.path, self.after, self.applied = path, after, applied
+        super().__init__(
+            f"{path}: a commit of rows read at log offset {after} was refused, since the store stands at offset "
+            f"{applied}. Another worker applies the log too; read the rows again and continue after {applied}."
         )
 
 

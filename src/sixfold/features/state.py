@@ -14,7 +14,7 @@ from sixfold.data.rows import decode
 from sixfold.design.kinds import Kind
 from sixfold.design.schema import FeatureGroup, Stream, TableSchema
 from sixfold.design.system import System
-from sixfold.errors import StateMismatch, StateNotEmpty, StateUnfinished
+from sixfold.errors import StateMismatch, StateMoved, StateNotEmpty, StateUnfinished
 from sixfold.features import _kernels
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.events import EventBatch, event_kinds, from_records, from_table, look_up
@@ -201,10 +201,13 @@ class StateWriter:
     def _commit(self, rows: Iterable[Row], offset: int) -> None:
         try:
             every = [*rows, *self._tables.staged()]
-            self._store.commit([*every, *self._dictionary.added()], offset=offset)
-        except BaseException:
+            # The rows were read at this offset: another worker must not have changed them since.
+            self._store.commit([*every, *self._dictionary.added()], offset=offset, after=self.offset)
+        except BaseException as error:
             self._dictionary.settle(committed=False)
             self._tables.settle()
+            if isinstance(error, StateMoved):
+                self.offset = error.applied
             raise
         self._dictionary.settle(committed=True)
         self._tables.settle()

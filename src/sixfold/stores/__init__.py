@@ -1,4 +1,4 @@
-"""Where state is kept: the event log and the online store, as protocols and on LMDB."""
+"""Where state is kept: the event log and the online store, as protocols, on LMDB and on Redis."""
 
 from sixfold.stores.group_commit import GroupCommit
 from sixfold.stores.lmdb_log import LmdbLog

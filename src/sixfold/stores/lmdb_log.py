@@ -3,12 +3,11 @@
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
 
 from sixfold.stores._lmdb import Environment, Transaction
+from sixfold.stores.ids import id_keys, time_prefix
 from sixfold.stores.log import NewEvent, Receipt, Record, check_events
 
 __all__ = ["LmdbLog"]
@@ -18,8 +17,6 @@ _HEAD_BYTES, _head = _HEAD.size, _HEAD.unpack_from
 # Named tuples by their own constructor take twice as long, and there is one for each event.
 _new_record, _new_receipt = tuple.__new__, tuple.__new__
 _pack = struct.Struct(">Q").pack
-_ID_BYTES = 16
-_ZERO_TIME = 2**63  # shifts times before 1970 so that they sort before those after
 _DROP_BATCH = 50_000
 
 
@@ -50,7 +47,7 @@ class LmdbLog:
         check_events(events)
         if not events:
             return []
-        keys = _id_keys(events)
+        keys = id_keys(events)
         ordered = sorted(keys)
         return self._env.write(lambda txn: self._append(txn, events, keys, ordered, arrival_us))
 
@@ -89,7 +86,7 @@ class LmdbLog:
 
     def drop_ids(self, before_us: int) -> int:
         """See `EventLog.drop_ids`; in several transactions, so that appends need not wait long."""
-        limit, dropped = _pack(before_us + _ZERO_TIME), 0
+        limit, dropped = time_prefix(before_us), 0
 
         def body(txn: Transaction) -> int:
             cursor, count = txn.cursor(self._ids), 0
@@ -151,21 +148,6 @@ def _record(offset: int, value: bytes) -> Record:
 @lru_cache(maxsize=1024)
 def _name(stream: bytes) -> str:
     return stream.decode()
-
-
-def _id_keys(events: Sequence[NewEvent]) -> list[bytes]:
-    # The whole time comes first, not a bucket of it: events come roughly in its order, so an append touches few pages
-    # (with buckets of a second a synced append took twice as long), and old ids lie together to be dropped.
-    begun: dict[str, Any] = {}
-    keys = []
-    for event in events:
-        if (name := begun.get(event.stream)) is None:
-            name = begun[event.stream] = blake2b(event.stream.encode() + b"\0", digest_size=_ID_BYTES)
-        # Going on from a copy takes half as long as hashing the name again.
-        own = name.copy()
-        own.update(event.event_id)
-        keys.append(_pack(event.time_us + _ZERO_TIME) + own.digest())
-    return keys
 
 
 def _unpack(packed: bytes) -> int:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from sixfold.errors import OffsetBehind
+from sixfold.errors import OffsetBehind, StateMoved
 from sixfold.stores._lmdb import Environment, Read, Transaction
 from sixfold.stores._mark import is_torn
 from sixfold.stores.online import MAX_KEY_BYTES, Row, check_key, check_space
@@ -60,14 +60,17 @@ class LmdbStore:
         """See `OnlineStore.scan`."""
         return self._env.read(_page(space, after, limit))
 
-    def commit(self, rows: Iterable[Row], *, offset: int) -> None:
+    def commit(self, rows: Iterable[Row], *, offset: int, after: int | None = None) -> None:
         """See `OnlineStore.commit`. Rows are sorted before they are put, in pages that fill up when they come last."""
         newest = _by_full_key(rows)
         puts = [(key, row) for key in sorted(newest) if (row := newest[key]) is not None]
         deletes = [key for key, row in newest.items() if row is None]
 
         def body(txn: Transaction) -> None:
-            if offset < (applied := _applied(txn)):
+            applied = _applied(txn)
+            if after is not None and applied != after:
+                raise StateMoved(path=str(self._env.path), after=after, applied=applied)
+            if offset < applied:
                 raise OffsetBehind(path=str(self._env.path), offset=offset, applied=applied)
             cursor = txn.cursor()
             if puts:

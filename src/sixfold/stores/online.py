@@ -43,10 +43,14 @@ class OnlineStore(Protocol):
     def scan(self, space: str, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         """The next `limit` (key, row) pairs with a key above `after` (None: from the first), ascending by bytes."""
 
-    def commit(self, rows: Iterable[Row], *, offset: int) -> None:
+    def commit(self, rows: Iterable[Row], *, offset: int, after: int | None = None) -> None:
         """Put and delete `rows` and remember `offset` as applied, all or nothing; of equal keys the last row wins.
 
+        Args:
+            after: The offset that the rows were made after; None: whatever is applied.
+
         Raises:
+            StateMoved: another offset than `after` is applied; nothing was changed.
             OffsetBehind: `offset` is below the one applied; the same one again is allowed.
             InvalidKey: as for `get`.
         """

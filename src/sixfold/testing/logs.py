@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import ClassVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sixfold.errors import InvalidEvent, StoreClosed
@@ -22,6 +22,8 @@ _EVENTS = st.builds(
     payload=st.binary(max_size=3),
 )
 _APPENDS = st.lists(st.tuples(st.lists(_EVENTS, max_size=8), st.integers(-5, 50)), max_size=6)
+# One test runs for several backends: that is what a contract is for.
+_CHECKS = [HealthCheck.differing_executors]
 
 
 class EventLogContract(ABC):
@@ -100,7 +102,7 @@ class EventLogContract(ABC):
         with pytest.raises(StoreClosed):
             log.read(-1, 1)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=60, suppress_health_check=_CHECKS)
     @given(_APPENDS)
     def test_it_holds_what_a_list_would(self, appends: list[tuple[list[NewEvent], int]]) -> None:
         expected: list[Record] = []

@@ -6,10 +6,10 @@ from contextlib import closing
 from typing import ClassVar, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sixfold.errors import InvalidKey, OffsetBehind, StoreClosed
+from sixfold.errors import InvalidKey, OffsetBehind, StateMoved, StoreClosed
 from sixfold.stores import MAX_KEY_BYTES, OnlineStore, Row, Snapshots
 
 __all__ = ["OnlineStoreContract", "SnapshotsContract"]
@@ -19,6 +19,8 @@ _KEYS = st.binary(max_size=3)
 _COMMITS = st.lists(
     st.lists(st.tuples(st.sampled_from(_SPACES), _KEYS, st.none() | st.binary(max_size=4)), max_size=8), max_size=6
 )
+# One test runs for several backends: that is what a contract is for.
+_CHECKS = [HealthCheck.differing_executors]
 
 
 class OnlineStoreContract(ABC):
@@ -64,6 +66,16 @@ class OnlineStoreContract(ABC):
             assert (caught.value.offset, caught.value.applied) == (4, 5)
             assert (store.get("a", [b"x", b"y"]), store.offset()) == ([b"1", b"1"], 5)
 
+    def test_rows_made_after_another_offset_are_refused_and_change_nothing(self) -> None:
+        with closing(self.make()) as store:
+            store.commit([("a", b"x", b"1")], offset=5, after=-1)
+            with pytest.raises(StateMoved) as caught:
+                store.commit([("a", b"x", b"2")], offset=7, after=3)
+            assert (caught.value.after, caught.value.applied) == (3, 5)
+            assert (store.get("a", [b"x"]), store.offset()) == ([b"1"], 5)
+            store.commit([("a", b"x", b"3")], offset=7, after=5)
+            assert (store.get("a", [b"x"]), store.offset()) == ([b"3"], 7)
+
     def test_a_commit_that_fails_while_its_rows_are_made_changes_nothing(self) -> None:
         with closing(self.make()) as store:
             with pytest.raises(InvalidKey):
@@ -96,7 +108,7 @@ class OnlineStoreContract(ABC):
         with pytest.raises(StoreClosed):
             store.commit([], offset=0)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=60, suppress_health_check=_CHECKS)
     @given(_COMMITS, st.lists(_KEYS, max_size=8))
     def test_it_holds_what_a_dict_would(self, commits: list[list[Row]], keys: list[bytes]) -> None:
         expected: dict[str, dict[bytes, bytes]] = {space: {} for space in _SPACES}
@@ -113,7 +125,7 @@ class OnlineStoreContract(ABC):
                 assert store.get(space, keys) == [held.get(key) for key in keys]
                 assert store.scan(space, None, 1000) == sorted(held.items())
 
-    @settings(deadline=None, max_examples=30)
+    @settings(deadline=None, max_examples=30, suppress_health_check=_CHECKS)
     @given(st.dictionaries(_KEYS, st.binary(max_size=2)), st.integers(1, 3))
     def test_scanning_page_by_page_meets_each_row_of_its_space_once(self, held: dict[bytes, bytes], limit: int) -> None:
         with closing(self.make()) as store:
