@@ -21,11 +21,30 @@ Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random."
 
 
 @app.command()
-def check(design: Design) -> None:
-    """Say what is wrong with a design, or draw it in text."""
+def check(
+    design: Design,
+    data: Annotated[Path | None, typer.Option(help="Ingest this folder too, and say what the data looks like.")] = None,
+    workdir: Workdir = None,
+) -> None:
+    """Say what is wrong with a design, or draw it in text; with data, what that looks like and which checks fail."""
     from sixfold.design.draw import draw
 
-    typer.echo(draw(locate(design).system))
+    located = locate(design)
+    typer.echo(draw(located.system))
+    if data is None:
+        return
+    import time
+
+    from sixfold.pipeline.data_steps import ingest_step, profile_data
+    from sixfold.pipeline.run import wide_console
+
+    job = located.job(data=data, workdir=workdir, seed=0)
+    report, console = ingest_step(job, now_us=time.time_ns() // 1000), wide_console(stderr=False)
+    found = profile_data(job, report)
+    for table in (report.table(), *found.tables()):
+        console.print(table)
+    if found.failed:
+        raise typer.Exit(1)
 
 
 @app.command()

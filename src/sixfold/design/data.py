@@ -1,5 +1,6 @@
 """Section 3: entities, event streams, tables, features."""
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sixfold.design.groups import Derived, Events, Features, Group, Table
@@ -12,12 +13,13 @@ __all__ = ["Data"]
 class Data:
     """All groups of the design: streams, tables, features, derived values."""
 
-    def __init__(self, *groups: Group, timezone: str = "UTC") -> None:
+    def __init__(self, *groups: Group, timezone: str = "UTC", checks: Sequence[str] = ()) -> None:
         """
         Args:
             timezone: IANA name; holds for times without a zone, for hours and for days.
+            checks: What must hold of ingested data before anything trains, such as `nulls(plays.liked) <= 0.1`.
         """
-        self.groups, self.timezone, self.at = groups, timezone, caller()
+        self.groups, self.timezone, self.checks, self.at = groups, timezone, tuple(checks), caller()
         for group in groups:
             if not isinstance(group, Events | Table | Features | Derived):
                 rule = "made of Events, Table, Features and Derived"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from sixfold.design import resolve
+from sixfold.design.checks import parse_checks
 from sixfold.design.columns import Column
 from sixfold.design.data import Data
 from sixfold.design.deployment import AtMost, Deployment
@@ -45,7 +46,7 @@ class System:
         self.name, self.at = name, caller()
         self._check_sections(requirements, framing, data, models, evaluation, deployment)
         self.requirements, self.evaluation, self.deployment = requirements, evaluation, deployment
-        self.timezone = data.timezone
+        self.timezone, self.data_at = data.timezone, data.at
         self._resolve_data(data)
         self._resolve_row(framing, data)
         self._resolve_framing(framing)
@@ -105,6 +106,7 @@ class System:
         groups = data.groups
         self.streams = {g._name: resolve.stream(g) for g in groups if isinstance(g, Events)}
         self.tables = {g._name: resolve.table(g) for g in groups if isinstance(g, Table)}
+        self.checks = parse_checks(data.checks, self.streams, self.tables, where=data.at)
         for g in groups:
             if isinstance(g, Features) and g._stream._name not in self.streams:
                 rule = "an event stream that Data names too"

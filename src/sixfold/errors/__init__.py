@@ -28,6 +28,7 @@ SixfoldError
 │   ├── SourceUnreadable a file is damaged, or of another format
 │   ├── QueryFailed      a query over files cannot be run
 │   ├── ComputationFailed   DuckDB could not compute features
+│   ├── ChecksFailed     a check of the design does not hold of the data
 │   ├── NoExamples       no row of the stream is an example
 │   ├── NoItems          the table or stream that names the items has none
 │   ├── EmptyPart        the split leaves a part without examples
@@ -72,6 +73,7 @@ SixfoldError
 
 from sixfold.errors.base import SixfoldError
 from sixfold.errors.data import (
+    ChecksFailed,
     ComputationFailed,
     DatabaseFailed,
     DataError,
@@ -154,6 +156,7 @@ __all__ = [
     "AmbiguousEntity",
     "BadExpression",
     "ChampionDiffers",
+    "ChecksFailed",
     "ComputationFailed",
     "DataError",
     "DatabaseFailed",

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sixfold.errors.base import SixfoldError, closest
 
 __all__ = [
+    "ChecksFailed",
     "ComputationFailed",
     "DataError",
     "DatabaseFailed",
@@ -161,6 +162,22 @@ labels' within.
             f"{where}: none of the {rows} rows of {stream} is an example whose labels are known. "
             "Look at Framing.where, and at the labels' within."
         )
+
+
+class ChecksFailed(DataError):
+    """
+    >>> print(ChecksFailed(where="feed.py:9", failed=[("nulls(a.b) <= 0.1", 0.25), ("min(a.x) >= 0", None)]))
+    feed.py:9: nulls(a.b) <= 0.1 does not hold, it is 0.25; min(a.x) >= 0 does not hold, there is nothing to measure. \
+Look at the source, or change the check.
+    """
+
+    def __init__(self, *, where: str, failed: list[tuple[str, float | None]]) -> None:
+        self.where, self.failed = where, failed
+        told = [
+            f"{text} does not hold, {'there is nothing to measure' if value is None else f'it is {value:.6g}'}"
+            for text, value in failed
+        ]
+        super().__init__(f"{where}: {'; '.join(told)}. Look at the source, or change the check.")
 
 
 class NoItems(DataError):

@@ -2,6 +2,7 @@
 # I = items
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,19 +11,29 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sixfold.data.checks import Profile, profile
 from sixfold.data.ingest import ingest
 from sixfold.data.report import Report
 from sixfold.design.models import ItemNeighbours, Network, Trees, TwoTower
 from sixfold.design.system import System
 from sixfold.design.units import duration_us
-from sixfold.errors import NoItems
+from sixfold.errors import ChecksFailed, NoItems
 from sixfold.features.batch import attach_as_known
 from sixfold.features.examples import build, positives, queries
 from sixfold.features.local_time import floor_local
 from sixfold.pipeline.job import Job
 from sixfold.stores import LmdbLog
 
-__all__ = ["MAX_PERIODS", "Sides", "examples_step", "ingest_step", "retrieval_step", "sides"]
+__all__ = [
+    "MAX_PERIODS",
+    "Sides",
+    "check_data",
+    "examples_step",
+    "ingest_step",
+    "profile_data",
+    "retrieval_step",
+    "sides",
+]
 
 MAX_PERIODS = 60
 """Items' columns are computed for so many periods before the last; older positives are left out."""
@@ -56,6 +67,22 @@ def ingest_step(job: Job, *, now_us: int) -> Report:
         return ingest(job.system, job.data, job.workdir / "ingested", log=log, now_us=now_us)
     finally:
         log.close()
+
+
+def profile_data(job: Job, report: Report) -> Profile:
+    """What the ingested data looks like, and what the design's checks say of it."""
+    with closing(job.connect()) as con:
+        return profile(con, job.system, job.ingested, report)
+
+
+def check_data(job: Job, report: Report) -> None:
+    """Stop where a check of the design does not hold: what would be trained on such data would be released too.
+
+    Raises:
+        ChecksFailed: one or more do not hold.
+    """
+    if job.system.checks and (failed := profile_data(job, report).failed):
+        raise ChecksFailed(where=job.system.data_at, failed=[(one.text, value) for one, value in failed])
 
 
 def examples_step(job: Job) -> None:

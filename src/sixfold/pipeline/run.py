@@ -15,7 +15,7 @@ from sixfold.design.system import System
 from sixfold.errors import UnknownStep
 from sixfold.evaluation.bootstrap import Measured
 from sixfold.evaluation.tables import gates_as_json, gates_table, metrics_as_json, metrics_tables
-from sixfold.pipeline.data_steps import examples_step, ingest_step, retrieval_step
+from sixfold.pipeline.data_steps import check_data, examples_step, ingest_step, retrieval_step
 from sixfold.pipeline.evaluation_step import Evaluated, evaluate_step, read_evaluated
 from sixfold.pipeline.job import Job, Step, make_folder, run_step
 from sixfold.pipeline.latency import Latency, measure_latency
@@ -111,6 +111,7 @@ def run(job: Job, console: Console | None = None) -> Result:
     with _timed(seconds, "ingest"):
         report = ingest_step(job, now_us=time.time_ns() // 1000)
     console.print(report.table())
+    check_data(job, report)
     with _progress(console) as show:
         for step in steps(job, show):
             ran, seconds[step.name] = run_step(step, job)
