@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from sixfold.design.system import System
+from sixfold.features.buffered import Buffered
 from sixfold.features.made_of import made_of
 from sixfold.features.reuse import Reuse, TakenOver, copy, find_same, records, take_over
 from sixfold.features.state import History, StateWriter, end_build, start_build
@@ -44,9 +45,9 @@ def build_state(
         start_build(system, store)
         made = made_of(con, system, history)
         taken = _take_over(con, system, store, history, reuse)
-        names = frozenset({*system.features, *system.tables})
-        old = StateWriter(system, store, part=taken.names)
-        new = StateWriter(system, store, part=names - taken.names)
+        names, rows = frozenset({*system.features, *system.tables}), Buffered(store)
+        old = StateWriter(system, rows, part=taken.names)
+        new = StateWriter(system, rows, part=names - taken.names)
         since = _Since(history, taken.offset)
         # All tables before any event, and one writer after the other: each keeps in mind which texts have a number.
         old.add_tables(con, since)
@@ -58,6 +59,7 @@ def build_state(
             for batch in records(reuse.log, history.offset, taken.offset):
                 new.apply(batch)
         new.reach(max(history.offset, taken.offset))
+        rows.flush()
         made.save(store)
         end_build(store)
         return Built(new.offset, taken.names, names - taken.names)
