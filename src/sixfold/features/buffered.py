@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
+from sixfold.errors import StateMoved
 from sixfold.stores.online import OnlineStore, Row
 
 __all__ = ["Buffered"]
@@ -47,8 +48,10 @@ class Buffered:
         self._put([space])
         return self._store.scan(space, after, limit)
 
-    def commit(self, rows: Iterable[Row], *, offset: int) -> None:
+    def commit(self, rows: Iterable[Row], *, offset: int, after: int | None = None) -> None:
         """See `OnlineStore.commit`; but what is wrong with a row or the offset is found when it is put."""
+        if after is not None and after != self._offset:
+            raise StateMoved(path="the state that is built", after=after, applied=self._offset)
         for space, of_space in groupby(rows, itemgetter(0)):
             own, new = self._rows[space], {key: row for _, key, row in of_space}
             own.update(new)
