@@ -18,6 +18,7 @@ from sixfold.design.kinds import Kind
 from sixfold.errors import StateNotEmpty
 from sixfold.features.arrays import column
 from sixfold.features.bulk import Built, Reuse, build_state
+from sixfold.features.made_of import forget_made_of
 from sixfold.features.packed import group_space
 from sixfold.features.serving import Reader
 from sixfold.features.state import StateWriter
@@ -349,6 +350,13 @@ def test_a_state_that_was_never_built_gives_nothing() -> None:
         streamed = world.store()
         world.stream(make_system(ALL), streamed, 0)
         assert world.build(make_system(ALL), -1, reuse=Reuse(streamed, world.log))[1].anew == EVERY
+
+
+def test_a_state_whose_rows_somebody_changed_gives_nothing() -> None:
+    with World([video(), play(2), play(3)], 2) as world:
+        old, _ = world.build(make_system(ALL), -1)
+        forget_made_of(old)
+        assert world.build(make_system(ALL), -1, reuse=Reuse(old, world.log))[1].anew == EVERY
 
 
 def test_a_state_that_knows_more_of_the_log_than_ingestion_gives_nothing() -> None:

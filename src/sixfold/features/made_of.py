@@ -20,7 +20,17 @@ from sixfold.features.needs import event_names
 from sixfold.features.state import History
 from sixfold.stores.online import OnlineStore, Snapshot
 
-__all__ = ["MadeOf", "Sums", "group_definition", "made_of", "read_made_of", "reads", "sums", "table_definition"]
+__all__ = [
+    "MadeOf",
+    "Sums",
+    "forget_made_of",
+    "group_definition",
+    "made_of",
+    "read_made_of",
+    "reads",
+    "sums",
+    "table_definition",
+]
 
 _META = "made of"
 _CODE = ("design", "data", "features")
@@ -65,6 +75,11 @@ def read_made_of(state: Snapshot) -> MadeOf | None:
         return None
     found = msgspec.json.decode(raw, type=MadeOf)
     return found if found.engine == _engine() else None
+
+
+def forget_made_of(store: OnlineStore) -> None:
+    """Say that rows were changed otherwise than by the log, so that none is taken over from this store."""
+    store.put_meta(_META, b"")
 
 
 def group_definition(system: System, group: FeatureGroup) -> str:
