@@ -162,7 +162,8 @@ class _Group:
             f"select _row, time, -1 from {base} where _row not in (select _row from {points}) order by _row"
         )
         row_B, time_B, key_B = (np.asarray(column, np.int64) for column in reads.columns)
-        events = self.scratch.table(self._events(time_B, keys, on))
+        # In order once: a range of keys is then read from its own pages, however many ranges there are.
+        events = self.scratch.table(f"{self._events(time_B, keys, on)} order by k.key, p._known, p._offset")
         found = self._values(events, Reads(key_B, time_B, None if seen_B is None else seen_B[row_B]))
         if self.lists:
             found = [_mean(column, row_B) for column in found]

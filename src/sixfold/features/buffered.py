@@ -75,7 +75,8 @@ class Buffered:
                 rows = [(space, key, own[key]) for key in keys[start : start + _ROWS]]
                 self._store.commit(rows, offset=self._store.offset())
             self._bytes.pop(space, None)
-            self._below[space] = self._below.get(space, False) or bool(own)
+            if own:
+                self._below[space] = True
 
     def offset(self) -> int:
         """See `OnlineStore.offset`."""
