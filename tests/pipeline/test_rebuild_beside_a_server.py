@@ -238,9 +238,11 @@ def assert_as_built_from_history(folder, name):
     ):
         build_state(system, scratch, Ingested.of(system, work / "ingested"), work / "spill")
         writer = StateWriter(system, scratch)
-        while records := log.read(writer.offset, 10_000):
+        while records := log.read(writer.offset, min(10_000, state.offset() - writer.offset)):
             writer.apply(records)
-        assert state.offset() == scratch.offset() == log.last()
+        assert state.offset() == scratch.offset()
+        # A server need not apply the answers that it logged last before it stops.
+        assert {record.stream for record in log.read(state.offset(), 10_000)} <= {"answers"}
         for group in system.features:
             rows, expected = (one.scan(group_space(group), None, 1000) for one in (state, scratch))
             assert len(rows) > 19
