@@ -6,8 +6,8 @@ import sixfold as sf
 
 NAMES = """
     AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database Deployment Derived Entity Evaluation
-    Events Experts Explore Features Flag Framing ItemNeighbours JsonLines Label Mlp Models Network Number Parquet Query
-    Regression Requirements Retrain Rule System Table Text Time Training Trees TwoTower WatchTime
+    Events Experts Explore Features Flag Framing ItemNeighbours JsonLines Label Lmdb Mlp Models Network Number Parquet
+    Query Redis Regression Requirements Retrain Rule System Table Text Time Training Trees TwoTower WatchTime
     count decayed distinct first last max mean min rate since_last std sum top
 """
 

@@ -41,6 +41,7 @@ from sixfold.design.models import (
 )
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
+from sixfold.design.stores import Lmdb, Redis
 
 if _typing.TYPE_CHECKING:
     from sixfold.design.system import System
@@ -69,12 +70,14 @@ __all__ = [
     "ItemNeighbours",
     "JsonLines",
     "Label",
+    "Lmdb",
     "Mlp",
     "Models",
     "Network",
     "Number",
     "Parquet",
     "Query",
+    "Redis",
     "Regression",
     "Requirements",
     "Retrain",

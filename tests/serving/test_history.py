@@ -13,8 +13,9 @@ from sixfold.design import load
 from sixfold.errors import SnapshotLost, StoreBusy
 from sixfold.features.packed import group_space
 from sixfold.features.serving import Reader
-from sixfold.serving.history import discard_state, make_state, open_state
+from sixfold.serving.history import make_state, open_state
 from sixfold.stores import LmdbLog, LmdbStore, NewEvent
+from sixfold.stores.lmdb_states import LmdbStates
 
 SPACE = group_space("demand")
 
@@ -70,10 +71,12 @@ def rows(folder: Path) -> list[tuple[bytes, bytes]]:
 @pytest.mark.parametrize(("lost", "taken_over"), [(0, True), (2, True), (9, False)])
 def test_a_snapshot_that_is_lost_is_taken_again_and_after_some_the_state_is_made_from_history(world, lost, taken_over):
     system, workdir, history, log = world
-    first = make_state(system, workdir, "r1-a", history, log=log)
+    first = make_state(system, workdir, "r1-a", history, states=LmdbStates(workdir / "state"), log=log)
     assert first.taken_over == set()
     with closing(LmdbStore(workdir / "state" / "r1-a")) as old:
-        built = make_state(system, workdir, "r2-b", history, log=log, beside=Growing(old, lost))
+        built = make_state(
+            system, workdir, "r2-b", history, states=LmdbStates(workdir / "state"), log=log, beside=Growing(old, lost)
+        )
     assert (built.anew == set()) == taken_over
     assert rows(workdir / "state" / "r2-b") == rows(workdir / "state" / "r1-a") != []
     assert [path.name for path in (workdir / "state").glob(".*")] == []
@@ -85,16 +88,16 @@ def test_what_a_build_that_was_cut_off_left_is_no_part_of_the_next(world):
         left.put_meta("building", b"1")
         left.put_meta("definitions", b"of another design")
         left.commit([(SPACE, b"planted", b"")], offset=7)
-    make_state(system, workdir, "r1-a", history, log=log)
+    make_state(system, workdir, "r1-a", history, states=LmdbStates(workdir / "state"), log=log)
     assert [key for key, _ in rows(workdir / "state" / "r1-a")] == [b"i1", b"i2"]
 
 
 def test_a_state_that_another_process_finished_first_stays(world):
     system, workdir, history, log = world
-    make_state(system, workdir, "r1-a", history, log=log)
+    make_state(system, workdir, "r1-a", history, states=LmdbStates(workdir / "state"), log=log)
     with closing(LmdbStore(workdir / "state" / "r1-a")) as theirs:
         theirs.put_meta("theirs", b"1")
-        make_state(system, workdir, "r1-a", history, log=log)
+        make_state(system, workdir, "r1-a", history, states=LmdbStates(workdir / "state"), log=log)
         assert theirs.get_meta("theirs") == b"1"
     with closing(LmdbStore(workdir / "state" / "r1-a")) as kept:
         assert kept.get_meta("theirs") == b"1"
@@ -103,17 +106,18 @@ def test_a_state_that_another_process_finished_first_stays(world):
 def test_two_do_not_build_one_state_at_once(world):
     system, workdir, history, log = world
     with closing(LmdbStore(workdir / "state" / ".r1-a")), pytest.raises(StoreBusy):
-        make_state(system, workdir, "r1-a", history, log=log)
+        make_state(system, workdir, "r1-a", history, states=LmdbStates(workdir / "state"), log=log)
 
 
 def test_a_state_is_discarded_unless_somebody_writes_it(world):
     system, workdir, history, log = world
-    make_state(system, workdir, "r1-a", history, log=log)
-    folder = workdir / "state" / "r1-a"
+    make_state(system, workdir, "r1-a", history, states=LmdbStates(workdir / "state"), log=log)
+    states, folder = LmdbStates(workdir / "state"), workdir / "state" / "r1-a"
     with closing(LmdbStore(folder)):
-        assert not discard_state(folder)
-    assert discard_state(folder)
-    assert not folder.exists()
+        assert not states.discard("r1-a")
+    assert states.names() == ["r1-a"]
+    assert states.discard("r1-a")
+    assert (states.names(), folder.exists()) == ([], False)
 
 
 def test_a_replay_knows_what_was_before_it_and_what_it_was_told(world, data):
@@ -124,7 +128,9 @@ def test_a_replay_knows_what_was_before_it_and_what_it_was_told(world, data):
         event = NewEvent("visits", person.encode(), at_us, msgspec.msgpack.encode(row))
         log.append([event], arrival_us=at_us)
     ingest(system, data, workdir / "ingested", log=log, now_us=0)
-    with closing(open_state(system, workdir, "r1-a", start_us, log=log, told_after=0)) as state:
+    with closing(
+        open_state(system, workdir, "r1-a", start_us, states=LmdbStates(workdir / "state"), log=log, told_after=0)
+    ) as state:
         counts = [Reader(system, state).group("demand", [item], start_us + 2)["visits_1d"] for item in ("i1", "i2")]
         assert (counts, state.offset()) == ([5.0 + 2.0, 5.0], 2)
     assert [path.name for path in (workdir / "state").iterdir()] == [f"r1-a@{start_us}"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sixfold.design.columns import Column
+from sixfold.design.stores import Lmdb, Redis, Stores
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
@@ -76,4 +77,11 @@ class Deployment:
     """What orders the answer: an expression over the model's heads and any column."""
     rerank: Sequence[Rerank] = ()
     retrain: Retrain | None = None
+    stores: Stores = field(default_factory=Lmdb)
+    """Where the event log and the online state are kept."""
     at: str = field(default_factory=caller, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.stores, Lmdb | Redis):
+            rule = "sf.Lmdb() or sf.Redis(url)"
+            raise InvalidField(where=self.at, part="Deployment", field="stores", rule=rule, value=self.stores)

@@ -120,4 +120,4 @@ def _deployment(system: System) -> list[str]:
     for step in d.rerank:
         said = f"at most {step.n} of one {step.column}" if isinstance(step, AtMost) else f"explore {step.share:g}"
         lines.append(f"rerank     {said}")
-    return lines
+    return [*lines, f"stores     {d.stores}"]

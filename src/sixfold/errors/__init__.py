@@ -50,6 +50,7 @@ SixfoldError
 │   ├── ServerUnreachable   events are sent to a server that does not answer
 │   ├── NothingReleased  there is no release to serve
 │   ├── NoAnswers        an audit finds no answers in the log
+│   ├── StoresChanged    a release names other stores than the server has open
 │   └── NoSource         a design takes candidates from a model that serving cannot ask for them
 └── StoreError           an event log or an online store cannot do what was asked of it
     ├── StoreUnusable    its folder cannot be opened: path, permission, format, damage
@@ -64,6 +65,8 @@ SixfoldError
     ├── SecretMissing    the environment does not hold the password that a design names
     ├── OffsetBehind     a commit would take the applied log offset back
     ├── StateMoved       a commit was made of rows that another worker has changed since they were read
+    ├── StateLost        a state stands before where it stood
+    ├── LogShorter       a log ends before what was taken of it
     ├── InvalidKey       a space or a key breaks the limits that all stores share
     ├── InvalidEvent     an event breaks the limits that all logs share
     ├── StateMismatch    a store's rows were made for other definitions than the design's
@@ -129,15 +132,18 @@ from sixfold.errors.serving import (
     PortTaken,
     ServerUnreachable,
     ServingError,
+    StoresChanged,
     UnknownInRequest,
 )
 from sixfold.errors.stores import (
     DiskFull,
     InvalidEvent,
     InvalidKey,
+    LogShorter,
     OffsetBehind,
     SecretMissing,
     SnapshotLost,
+    StateLost,
     StateMismatch,
     StateMoved,
     StateNotEmpty,
@@ -174,10 +180,11 @@ __all__ = [
     "InvalidKey",
     "InvalidMetric",
     "InvalidRequest",
+    "LogShorter",
     "MissingColumn",
+    "NoAnswers",
     "NoExamples",
     "NoItems",
-    "NoAnswers",
     "NoSource",
     "NoSuchFile",
     "NotADesign",
@@ -197,6 +204,7 @@ __all__ = [
     "SixfoldError",
     "SnapshotLost",
     "SourceUnreadable",
+    "StateLost",
     "StateMismatch",
     "StateMoved",
     "StateNotEmpty",
@@ -209,6 +217,7 @@ __all__ = [
     "StoreTorn",
     "StoreUnreachable",
     "StoreUnusable",
+    "StoresChanged",
     "TimeWithoutUnit",
     "UnknownColumn",
     "UnknownFunction",

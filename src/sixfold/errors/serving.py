@@ -14,6 +14,7 @@ __all__ = [
     "PortTaken",
     "ServerUnreachable",
     "ServingError",
+    "StoresChanged",
     "UnknownInRequest",
 ]
 
@@ -104,6 +105,17 @@ class NothingReleased(ServingError):
     def __init__(self, *, folder: str) -> None:
         self.folder = folder
         super().__init__(f"{folder} has no release to serve. Make one with `sixfold run`.")
+
+
+class StoresChanged(ServingError):
+    """
+    >>> print(StoresChanged(release="r2-0a1b", wanted="Redis at redis://cache/0", found="LMDB in the work folder"))
+    release r2-0a1b is kept in Redis at redis://cache/0, this server in LMDB in the work folder. Start the server again.
+    """
+
+    def __init__(self, *, release: str, wanted: str, found: str) -> None:
+        self.release, self.wanted, self.found = release, wanted, found
+        super().__init__(f"release {release} is kept in {wanted}, this server in {found}. Start the server again.")
 
 
 class NoSource(ServingError):

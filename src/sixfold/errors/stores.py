@@ -6,9 +6,11 @@ __all__ = [
     "DiskFull",
     "InvalidEvent",
     "InvalidKey",
+    "LogShorter",
     "OffsetBehind",
     "SecretMissing",
     "SnapshotLost",
+    "StateLost",
     "StateMismatch",
     "StateMoved",
     "StateNotEmpty",
@@ -179,6 +181,36 @@ Another worker applies the log too; read the rows again and continue after 9.
         super().__init__(
             f"{path}: a commit of rows read at log offset {after} was refused, since the store stands at offset "
             f"{applied}. Another worker applies the log too; read the rows again and continue after {applied}."
+        )
+
+
+class StateLost(StoreError):
+    """
+    >>> print(StateLost(stood=9, stands=-1))
+    the online state stood at log offset 9, and stands at -1 now: it was removed, or its server lost data. \
+Start the server again: it builds the state from history and the log.
+    """
+
+    def __init__(self, *, stood: int, stands: int) -> None:
+        self.stood, self.stands = stood, stands
+        super().__init__(
+            f"the online state stood at log offset {stood}, and stands at {stands} now: it was removed, or its server "
+            "lost data. Start the server again: it builds the state from history and the log."
+        )
+
+
+class LogShorter(StoreError):
+    """
+    >>> print(LogShorter(log="work/log", last=-1, taken=812, by="work/ingested"))
+    work/log ends at offset -1, but work/ingested has taken it up to offset 812: it is another log, or lost its end. \
+What comes now would count as taken already. Bring the log back, or move it with its offsets.
+    """
+
+    def __init__(self, *, log: str, last: int, taken: int, by: str) -> None:
+        self.log, self.last, self.taken, self.by = log, last, taken, by
+        super().__init__(
+            f"{log} ends at offset {last}, but {by} has taken it up to offset {taken}: it is another log, or lost its "
+            "end. What comes now would count as taken already. Bring the log back, or move it with its offsets."
         )
 
 

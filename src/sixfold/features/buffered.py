@@ -11,7 +11,6 @@ from sixfold.stores.online import OnlineStore, Row
 __all__ = ["Buffered"]
 
 _MAX_BYTES = 256 << 20
-_ROWS = 100_000
 
 
 class Buffered:
@@ -27,6 +26,7 @@ class Buffered:
 
     def __init__(self, store: OnlineStore, *, max_bytes: int = _MAX_BYTES) -> None:
         self._store, self._max_bytes = store, max_bytes
+        self.bulk_rows = store.bulk_rows
         self._rows: dict[str, dict[bytes, bytes | None]] = defaultdict(dict)
         self._bytes: dict[str, float] = {}
         self._below: dict[str, bool] = {}
@@ -71,8 +71,8 @@ class Buffered:
         for space in sorted(spaces, key=str.encode):
             own = self._rows.pop(space, {})
             keys = sorted(own)
-            for start in range(0, len(keys), _ROWS):
-                rows = [(space, key, own[key]) for key in keys[start : start + _ROWS]]
+            for start in range(0, len(keys), self.bulk_rows):
+                rows = [(space, key, own[key]) for key in keys[start : start + self.bulk_rows]]
                 self._store.commit(rows, offset=self._store.offset())
             self._bytes.pop(space, None)
             if own:

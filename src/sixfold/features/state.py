@@ -131,6 +131,16 @@ class StateWriter:
                 )
         self._commit(rows, new[-1].offset)
 
+    def stored(self) -> int:
+        """The largest log offset that the store has applied, by whomever."""
+        return self._store.offset()
+
+    def resume(self) -> None:
+        """Go on from where the store stands, after another has written it."""
+        self._dictionary.settle(committed=False)
+        self._tables.settle()
+        self.offset = self.stored()
+
     def build(self, con: "duckdb.DuckDBPyConnection", ingested: History) -> None:
         """Make all rows from ingested history in an empty store; go on with the log after `ingested.offset`.
 

@@ -26,7 +26,8 @@ from sixfold.monitoring.skew import FeatureSkew, same
 from sixfold.pipeline.job import make_folder
 from sixfold.registry import Releases
 from sixfold.serving.replies import ANSWERS
-from sixfold.stores import EventLog, LmdbLog
+from sixfold.stores import EventLog
+from sixfold.stores.opening import open_log
 
 __all__ = ["Audit", "audit"]
 
@@ -84,7 +85,7 @@ def audit(system: System, workdir: Path, *, since_us: int | None = None, sample:
     begun = time.perf_counter()
     found: dict[str, FeatureSkew] = {}
     redefined: set[str] = set()
-    with closing(LmdbLog(make_folder(workdir) / "log")) as log:
+    with closing(open_log(system.deployment.stores, system.name, make_folder(workdir))) as log:
         answers = _sampled(list(_answers(log, since_us)), sample)
         if not answers:
             raise NoAnswers(path=str(workdir / "log"))

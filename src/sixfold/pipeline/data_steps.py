@@ -17,12 +17,11 @@ from sixfold.data.report import Report
 from sixfold.design.models import ItemNeighbours, Network, Trees, TwoTower
 from sixfold.design.system import System
 from sixfold.design.units import duration_us
-from sixfold.errors import ChecksFailed, NoItems
+from sixfold.errors import ChecksFailed, LogShorter, NoItems
 from sixfold.features.batch import attach_as_known
 from sixfold.features.examples import build, positives, queries
 from sixfold.features.local_time import floor_local
 from sixfold.pipeline.job import Job
-from sixfold.stores import LmdbLog
 
 __all__ = [
     "MAX_PERIODS",
@@ -62,8 +61,10 @@ def sides(system: System) -> Sides:
 
 def ingest_step(job: Job, *, now_us: int) -> Report:
     """Bring in files, databases and the event log; safe to run again."""
-    log = LmdbLog(job.workdir / "log")
+    log = job.open_log()
     try:
+        if (last := log.last()) < (taken := job.ingested.offset):
+            raise LogShorter(log="the event log", last=last, taken=taken, by=str(job.workdir / "ingested"))
         return ingest(job.system, job.data, job.workdir / "ingested", log=log, now_us=now_us)
     finally:
         log.close()

@@ -15,7 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sixfold.errors import ServerUnreachable
+from sixfold.design.stores import Lmdb
+from sixfold.errors import InvalidField, ServerUnreachable
 from sixfold.pipeline.job import Job
 from sixfold.pipeline.run import run, wide_console
 from sixfold.pipeline.send import post
@@ -41,7 +42,16 @@ def demo(job: Job, console: Console | None = None) -> int:
 
     Returns:
         0, or 1 where no release was made.
+
+    Raises:
+        InvalidField: the design's stores are shared, and what is replayed would become data for all.
     """
+    deployment = job.system.deployment
+    if not isinstance(deployment.stores, Lmdb):
+        rule = "sf.Lmdb() for a demo, which replays events"
+        raise InvalidField(
+            where=deployment.at, part="Deployment", field="stores", rule=rule, value=str(deployment.stores)
+        )
     console = console or wide_console(stderr=False)
     started = time.perf_counter()
     result = run(job, console)

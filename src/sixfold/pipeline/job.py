@@ -15,6 +15,8 @@ from sixfold.data.ingested import Ingested
 from sixfold.design import System, load
 from sixfold.errors import StepNotReady, WorkdirUnusable
 from sixfold.registry import Releases
+from sixfold.stores import EventLog
+from sixfold.stores.opening import States, open_log, open_states
 
 __all__ = ["Job", "Step", "make_folder", "run_step"]
 
@@ -42,6 +44,14 @@ class Job:
     def releases(self) -> Releases:
         """The releases made so far."""
         return Releases(self.workdir / "releases")
+
+    def open_log(self) -> EventLog:
+        """The event log, where the design keeps it."""
+        return open_log(self.system.deployment.stores, self.system.name, self.workdir)
+
+    def open_states(self) -> States:
+        """The online states, where the design keeps them."""
+        return open_states(self.system.deployment.stores, self.system.name, self.workdir)
 
     def folder(self, step: str) -> Path:
         """The folder of one step's files."""

@@ -15,7 +15,6 @@ from sixfold.serving.answer import Question
 from sixfold.serving.clock import Clock
 from sixfold.serving.history import newest_us
 from sixfold.serving.live import Live
-from sixfold.stores import LmdbLog
 
 __all__ = ["Latency", "measure_latency"]
 
@@ -48,7 +47,7 @@ def measure_latency(job: Job, release: Release) -> Latency | None:
         return None
     keys = pq.read_table(job.folder("examples") / "examples.parquet", columns=[system.query])[system.query]
     latest = list(dict.fromkeys(reversed(keys.slice(max(0, len(keys) - 2000)).to_pylist())))
-    log = LmdbLog(job.workdir / "log")
+    log = job.open_log()
     try:
         live = Live(job.workdir, release, log, Clock(end_us + 1))
         try:

@@ -12,8 +12,7 @@ from sixfold.features.bulk import Built
 from sixfold.pipeline.evaluation_step import deployed, read_evaluated
 from sixfold.pipeline.job import Job
 from sixfold.registry import Release
-from sixfold.serving.history import discard_state, make_state
-from sixfold.stores import LmdbLog
+from sixfold.serving.history import make_state
 
 __all__ = ["build_state", "drop_old_states", "make_release"]
 
@@ -55,20 +54,17 @@ def build_state(job: Job, release: Release) -> Built | None:
     Returns:
         What was taken over and what was made anew; None where a server has built it already.
     """
-    folder = job.workdir / "state" / release.id
-    if folder.is_dir() and not discard_state(folder):
-        return None
-    with closing(LmdbLog(job.workdir / "log")) as log:
-        return make_state(release.system, job.workdir, release.id, job.ingested, log=log)
+    with closing(job.open_log()) as log, closing(job.open_states()) as states:
+        # What lies there under the name of a new release is of a work folder that is gone.
+        if release.id in states.names() and not states.discard(release.id):
+            return None
+        return make_state(release.system, job.workdir, release.id, job.ingested, states=states, log=log)
 
 
 def drop_old_states(job: Job, *, keep: int = 3) -> None:
     """Remove the states of all but the latest releases; an older release's state can be built again."""
-    kept = set(job.releases.ids()[-keep:]) | {job.releases.current()}
-    states = job.workdir / "state"
-    for folder in (*states.glob("r*"), *states.glob(".r*")):
-        if folder.name.removeprefix(".").split("@")[0] not in kept:
-            discard_state(folder)
+    with closing(job.open_states()) as states:
+        states.discard_all_but({*job.releases.ids()[-keep:], str(job.releases.current())})
 
 
 _REQUIREMENTS = ("goal", "users", "items", "peak_rps", "p99_ms", "freshness_s", "availability")

@@ -155,8 +155,12 @@ class Catalogue:
         """Make the items anew unless they are younger than that."""
         with self._refreshing:
             if abs(self._clock() - self._items.at_us) >= age_us or self._changed:
-                self._changed = False
-                self._items = self._made(self._items)
+                changed, self._changed = self._changed, False
+                try:
+                    self._items = self._made(self._items, rows_changed=changed)
+                except BaseException:
+                    self._changed = changed
+                    raise
 
     def changed(self) -> None:
         """Say that rows of items were posted."""
@@ -184,11 +188,12 @@ class Catalogue:
             except SixfoldError as error:
                 self.failure = error
 
-    def _made(self, old: Items | None) -> Items:
+    def _made(self, old: Items | None, *, rows_changed: bool = True) -> Items:
         now_us = self._clock()
-        for table in _item_tables(self._system):
+        for table in (tables := _item_tables(self._system)):
             self._hold(table)
-        keys = item_keys(self._system, self._store)
+        # Where items have a table, there are others only after rows of it were posted.
+        keys = item_keys(self._system, self._store) if old is None or rows_changed or not tables else old.keys
         base = {self._item: Values(keys, np.ones(len(keys), bool))}
         columns = self._read(self._lookups, base, now_us) if len(keys) else dict(base)
         system, places = self._system, np.arange(len(keys), dtype=np.int64)

@@ -1,8 +1,7 @@
 """The state that a server goes on from: the one that `run` built, or one built here from history."""
 
-import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +10,14 @@ import pyarrow.parquet as pq
 
 from sixfold.data.ingested import Ingested
 from sixfold.design.system import System
-from sixfold.errors import SnapshotLost, StateUnfinished, StoreBusy, StoreError, StoreTorn
+from sixfold.errors import SnapshotLost, StateUnfinished
 from sixfold.features.bulk import Built, Reuse, build_state
-from sixfold.features.state import History, check_definitions, is_new
+from sixfold.features.state import History, check_definitions
 from sixfold.registry import Releases
-from sixfold.stores import EventLog, LmdbStore, Snapshots
+from sixfold.stores import EventLog, OnlineStore, Snapshots
+from sixfold.stores.opening import States
 
-__all__ = ["AsKnown", "discard_state", "make_state", "newest_or_logged_us", "newest_us", "open_state", "past_us"]
+__all__ = ["AsKnown", "make_state", "newest_or_logged_us", "newest_us", "open_state", "past_us", "state_name"]
 
 _TRIES = 4
 """So often is a snapshot taken again that was lost; each time the store in use has doubled its room."""
@@ -73,121 +73,93 @@ def open_state(
     release: str,
     start_us: int | None,
     *,
+    states: States,
     log: EventLog,
     told_after: int,
     beside: Snapshots | None = None,
-) -> LmdbStore:
+) -> OnlineStore:
     """The state of a release; one that is missing, torn or half-built is built again.
 
     Args:
         start_us: Where a replay's clock starts. In the past of the ingested data, a state of its own is made beside
             the release's, which knows only the past.
+        states: Where it is.
         log: What the states apply.
         told_after: The last offset of the log when the server began.
-        beside: The state in use, to take over what is the same; without it, one that lies in the work folder.
+        beside: The state in use, to take over what is the same; without it, another one.
     """
     past = past_us(system, workdir, start_us)
-    name = release if past is None else f"{release}@{past}"
-    folder = workdir / "state" / name
-    if folder.is_dir():
+    name = state_name(release, past)
+    store = states.open(name)
+    if store is not None:
         try:
-            store = LmdbStore(folder)
-        except StoreTorn:
-            shutil.rmtree(folder)
+            check_definitions(system, store)
+        except StateUnfinished:
+            store.close()
+            states.discard(name)
         else:
-            try:
-                check_definitions(system, store)
-            except StateUnfinished:
-                store.close()
-                shutil.rmtree(folder)
-            else:
-                return store
+            return store
     ingested = Ingested.of(system, workdir / "ingested")
     history: History = ingested if past is None else AsKnown(system, ingested, past, told_after)
-    make_state(system, workdir, name, history, log=log, beside=beside)
-    return LmdbStore(folder)
+    make_state(system, workdir, name, history, states=states, log=log, beside=beside)
+    made = states.open(name)
+    assert made is not None, "a state was made, or found, a moment ago"
+    return made
+
+
+def state_name(release: str, past: int | None) -> str:
+    """What a state is called: its release, and behind an @ the time of a replay."""
+    return release if past is None else f"{release}@{past}"
 
 
 def make_state(
-    system: System, workdir: Path, name: str, history: History, *, log: EventLog, beside: Snapshots | None = None
-) -> Built:
+    system: System,
+    workdir: Path,
+    name: str,
+    history: History,
+    *,
+    states: States,
+    log: EventLog,
+    beside: Snapshots | None = None,
+) -> Built | None:
     """Build a state beside those in use; it gets its name once it is whole.
 
     Args:
-        name: Of the new folder in `state/`: a release, and behind an @ the time of a replay.
-        beside: See `open_state`.
+        name: See `state_name`.
+        states, log, beside: See `open_state`.
+
+    Returns:
+        How it came about; None where another process built it.
 
     Raises:
         StoreBusy: another process builds it at this moment.
     """
-    states = workdir / "state"
-    for _ in range(_TRIES):
-        with closing(_empty(states / f".{name}")) as store, _in_use(workdir, name, beside) as old:
-            try:
-                reuse = None if old is None else Reuse(old, log)
-                built = build_state(system, store, history, workdir / "spill", reuse=reuse)
-                break
-            except SnapshotLost:
-                continue
-    else:
-        with closing(_empty(states / f".{name}")) as store:
-            built = build_state(system, store, history, workdir / "spill")
-    try:
-        (states / f".{name}").rename(states / name)
-    except OSError:
-        # Where another process was first, its state is as good.
-        if not (states / name).is_dir():
-            raise
-        shutil.rmtree(states / f".{name}")
-    return built
-
-
-def discard_state(folder: Path) -> bool:
-    """Remove a state unless somebody writes it; whether it is gone."""
-    try:
-        LmdbStore(folder).close()
-    except StoreBusy:
-        return False
-    except StoreError:
-        pass  # torn or damaged: all the more
-    shutil.rmtree(folder)
-    return True
-
-
-def _empty(folder: Path) -> LmdbStore:
-    """A new store; what a build that was cut off left there goes."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.is_dir():
-        try:
-            store = LmdbStore(folder)
-        except StoreTorn:
-            shutil.rmtree(folder)
-        else:
-            if is_new(store):
-                return store
-            store.close()
-            shutil.rmtree(folder)
-    return LmdbStore(folder)
+    with states.building(name) as empty:
+        if empty is None:
+            return None
+        for _ in range(_TRIES):
+            with closing(empty()) as store, _in_use(workdir, name, states, beside) as old:
+                try:
+                    reuse = None if old is None else Reuse(old, log)
+                    return build_state(system, store, history, workdir / "spill", reuse=reuse)
+                except SnapshotLost:
+                    continue
+        with closing(empty()) as store:
+            return build_state(system, store, history, workdir / "spill")
 
 
 @contextmanager
-def _in_use(workdir: Path, name: str, beside: Snapshots | None) -> Iterator[Snapshots | None]:
+def _in_use(workdir: Path, name: str, states: States, beside: Snapshots | None) -> Iterator[Snapshots | None]:
     """The state to take rows over from: the one given, or that of the release that serves, or a late one."""
     if beside is not None:
         yield beside
         return
     current, clock = Releases(workdir / "releases").current(), name.partition("@")[2]
-    found = [one for one in (workdir / "state").glob("r*") if one.name != name and one.name.partition("@")[2] == clock]
-    found.sort(key=lambda one: (one.name.partition("@")[0] == current, one.stat().st_mtime_ns), reverse=True)
-    for folder in found:
-        try:
-            store = LmdbStore(folder, readonly=True)
-        except StoreError:
-            continue  # torn, damaged or open in this process: the next one
-        with closing(store):
-            yield store
-        return
-    yield None
+    found = [one for one in states.names() if one != name and one.partition("@")[2] == clock]
+    found.sort(key=lambda one: one.partition("@")[0] != current)
+    with ExitStack() as stack:
+        opened = (stack.enter_context(states.beside(one)) for one in found)
+        yield next((one for one in opened if one is not None), None)
 
 
 def _largest(path: Path) -> int | None:

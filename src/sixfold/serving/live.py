@@ -15,7 +15,7 @@ from sixfold.design.expressions import Expression
 from sixfold.design.models import TwoTower
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.system import System
-from sixfold.errors import NoSource, NothingReleased, SixfoldError
+from sixfold.errors import LogShorter, NoSource, NothingReleased, SixfoldError, StoresChanged
 from sixfold.features.arrays import Array, nulls
 from sixfold.features.serving import Reader
 from sixfold.features.state import StateWriter
@@ -25,10 +25,11 @@ from sixfold.registry import Release, Releases
 from sixfold.serving.answer import Answerer, Question
 from sixfold.serving.catalogue import Catalogue, Read
 from sixfold.serving.clock import Clock
-from sixfold.serving.history import open_state, past_us
+from sixfold.serving.history import open_state, past_us, state_name
 from sixfold.serving.sources import ItemRule, Neighbours, QueryRule, Source
 from sixfold.serving.worker import Worker
-from sixfold.stores import EventLog, LmdbStore
+from sixfold.stores import EventLog, Snapshots
+from sixfold.stores.opening import open_states
 
 __all__ = ["Current", "Live"]
 
@@ -51,28 +52,38 @@ class Live:
         self.release, self.system = release, release.system
         system = release.system
         self._told_after: int = log.last() if beside is None else beside._told_after
-        self._store: LmdbStore = open_state(
-            system,
-            workdir,
-            release.id,
-            clock.start_us,
-            log=log,
-            told_after=self._told_after,
-            beside=None if beside is None else beside._store,
-        )
         self.history_until_us = past_us(system, workdir, clock.start_us)
         """Before which events of the ingested data its state knows; None: all of them."""
+        self._states = open_states(system.deployment.stores, system.name, workdir)
+        try:
+            self._store = open_state(
+                system,
+                workdir,
+                release.id,
+                clock.start_us,
+                states=self._states,
+                log=log,
+                told_after=self._told_after,
+                beside=beside._snapshots if beside is not None else None,
+            )
+        except BaseException:
+            self._states.close()
+            raise
         try:
             self.reader, self._tables = Reader(system, self._store), Tables(system.tables, self._store)
             self.scorer = cast(Scorer, release.model(system.deployment.predict.name))
             schemas: tuple[Stream | TableSchema, ...] = (*system.streams.values(), *system.tables.values())
             self.checkers = {schema.name: RowChecker(schema, system.timezone) for schema in schemas}
-            self.worker = Worker(log, StateWriter(system, self._store), self._applied)
+            # A replay may have a log of its own.
+            if clock.start_us is None and (last := log.last()) < (taken := self._store.offset()):
+                raise LogShorter(log="the event log", last=last, taken=taken, by="the online state")
+            lease = self._states.lease(state_name(release.id, self.history_until_us))
+            self.worker = Worker(log, StateWriter(system, self._store), self._applied, lease)
             self.worker.catch_up()
             self.catalogue, self.answerer = self._choosing(clock)
             self._warm_up(clock.now_us())
         except BaseException:
-            self._store.close()
+            self._close_stores()
             raise
         self.worker.start()
         if self.catalogue:
@@ -98,7 +109,15 @@ class Live:
         if self.catalogue:
             self.catalogue.close()
         self.worker.close()
+        self._close_stores()
+
+    @property
+    def _snapshots(self) -> Snapshots | None:
+        return self._store if isinstance(self._store, Snapshots) else None
+
+    def _close_stores(self) -> None:
         self._store.close()
+        self._states.close()
 
     def _choosing(self, clock: Clock) -> tuple[Catalogue | None, Answerer | None]:
         """The catalogue and what chooses from it; nothing for a design without items."""
@@ -213,7 +232,10 @@ class Current:
         self._live.close()
 
     def _open(self, name: str) -> Live:
-        return Live(self._workdir, self.releases.open(name), self._log, self._clock, beside=self._live)
+        release, stores = self.releases.open(name), self._live.system.deployment.stores
+        if (wanted := release.system.deployment.stores) != stores:
+            raise StoresChanged(release=name, wanted=str(wanted), found=str(stores))
+        return Live(self._workdir, release, self._log, self._clock, beside=self._live)
 
     def _swap(self, new: Live | None) -> None:
         if new is None:

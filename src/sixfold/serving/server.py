@@ -16,7 +16,8 @@ from sixfold.serving.clock import Clock, start_us
 from sixfold.serving.history import newest_or_logged_us
 from sixfold.serving.live import Current
 from sixfold.serving.metrics import Metrics
-from sixfold.stores import GroupCommit, LmdbLog
+from sixfold.stores import GroupCommit
+from sixfold.stores.opening import open_log
 
 __all__ = ["open_parts", "serve"]
 
@@ -59,9 +60,9 @@ def open_parts(workdir: Path, clock: str) -> Iterator[Parts]:
     if (name := releases.current()) is None:
         raise NothingReleased(folder=str(releases.folder))
     with ExitStack() as stack:
-        log = LmdbLog(workdir / "log")
-        stack.callback(log.close)
         system = releases.open(name).system
+        log = open_log(system.deployment.stores, system.name, workdir)
+        stack.callback(log.close)
         own = Clock(start_us(clock, lambda: newest_or_logged_us(system, workdir, log)))
         current = Current(workdir, log, own)
         stack.callback(current.close)

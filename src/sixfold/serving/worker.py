@@ -3,32 +3,42 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count
 from threading import Condition, Thread
 
-from sixfold.errors import SixfoldError
+from sixfold.errors import SixfoldError, StateLost, StateMoved
 from sixfold.features.state import StateWriter
 from sixfold.stores import EventLog
+from sixfold.stores.lease import Alone, Lease
 
 __all__ = ["Worker"]
 
-_BATCH = 10_000
-_POLL_S = 0.2
-"""Other processes may append to the log too, and nobody tells of those."""
+_FOLLOW = 10_000
 
 
 class Worker:
-    """Applies the log in a thread of its own.
+    """Applies the log in a thread of its own; where several servers share a state, the one that holds the lease does.
+
+    The others see what it applied, by the offset of the store, and tell of it as if they had applied it.
 
     Args:
         log: The event log.
         writer: Keeps the state; this worker is its only user.
         applied: Told which streams and tables a batch brought, after it was committed.
+        lease: Says whose turn it is; the default is that nobody else has the state open.
     """
 
-    def __init__(self, log: EventLog, writer: StateWriter, applied: Callable[[frozenset[str]], None]) -> None:
-        self._log, self._writer, self._applied = log, writer, applied
+    def __init__(
+        self,
+        log: EventLog,
+        writer: StateWriter,
+        applied: Callable[[frozenset[str]], None],
+        lease: Lease | None = None,
+    ) -> None:
+        self._log, self._writer, self._applied, self._lease = log, writer, applied, lease or Alone()
+        self._holds = False
         self._wake = Condition()
         self._told = self._stopped = False
         self._waiting: list[tuple[int, int, Future[None]]] = []
@@ -69,9 +79,15 @@ class Worker:
         return 0.0 if since is None else time.monotonic() - since
 
     def catch_up(self) -> None:
-        """Apply everything that the log holds, in the caller's thread; before `start`."""
-        while self._step():
-            pass
+        """Apply what the log holds, or wait until another has, in the caller's thread; before `start`."""
+        last = self._log.last()
+        try:
+            while self._step() or self.offset < last:
+                if not self._holds:
+                    time.sleep(self._lease.poll_s)
+        except BaseException:
+            self._let_go()
+            raise
 
     def close(self) -> None:
         """Finish the batch at hand and stop. Closing twice is allowed."""
@@ -82,11 +98,17 @@ class Worker:
             self._thread.join()
         for _, _, future in self._waiting:
             future.cancel()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # Where that fails, the lease ends by itself soon.
+        with suppress(SixfoldError):
+            self._lease.release()
 
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._told or self._stopped, timeout=_POLL_S)
+                self._wake.wait_for(lambda: self._told or self._stopped, timeout=self._lease.poll_s)
                 self._told = False
                 if self._stopped:
                     return
@@ -96,21 +118,55 @@ class Worker:
                 self.failure = None
             except SixfoldError as error:
                 self.failure = error
+                # What the state holds now, and whether another can do better, is not known.
+                self._holds = False
 
     def _step(self) -> bool:
-        """Apply one batch; whether there was one."""
-        records = self._log.read(self._writer.offset, _BATCH)
+        """Apply one batch, or see one that another applied; whether there was one."""
+        if not self._lease.held():
+            self._holds = False
+            return self._see()
+        if not self._holds:
+            # Another may have applied more, and given texts their numbers, since this one last did.
+            self._see()
+            self._writer.resume()
+            self._holds = True
+        records = self._log.read(self._writer.offset, self._lease.batch)
         if not records:
             self._behind_since = None
             return False
         if self._behind_since is None:
             self._behind_since = time.monotonic()
-        self._writer.apply(records)
-        self._applied(frozenset(record.stream for record in records))
+        try:
+            self._writer.apply(records)
+        except StateMoved:
+            # The lease had ended unnoticed: what another applied meanwhile is seen by the next step.
+            self._holds = False
+            return True
+        self._tell(self._writer.offset, frozenset(record.stream for record in records))
+        return True
+
+    def _see(self) -> bool:
+        """See what another applied; whether it was anything."""
+        applied, seen = self._writer.stored(), self.offset
+        if applied < seen:
+            raise StateLost(stood=seen, stands=applied)
+        self._behind_since = self._behind_since or time.monotonic() if applied < self._log.last() else None
+        if applied == seen:
+            return False
+        names: set[str] = set()
+        while seen < applied and (records := self._log.read(seen, _FOLLOW)):
+            names |= {record.stream for record in records if record.offset <= applied}
+            seen = records[-1].offset
+        self._tell(applied, frozenset(names))
+        return True
+
+    def _tell(self, offset: int, names: frozenset[str]) -> None:
+        """Say that everything up to an offset is applied, and what was in it."""
+        self._applied(names)
         with self._wake:
-            self.offset = self._writer.offset
+            self.offset = offset
             while self._waiting and self._waiting[0][0] <= self.offset:
                 _, _, future = heappop(self._waiting)
                 if future.set_running_or_notify_cancel():
                     future.set_result(None)
-        return True

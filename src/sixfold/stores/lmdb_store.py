@@ -42,6 +42,8 @@ class LmdbStore:
         StoreUnusable, StoreBusy, StoreTorn: as their docstrings in `sixfold.errors` say.
     """
 
+    bulk_rows = 100_000
+
     def __init__(self, path: Path | str, *, map_bytes: int = 1 << 30, readonly: bool = False) -> None:
         self._env = Environment(
             Path(path), kind="sixfold state 1", map_bytes=map_bytes, readonly=readonly, synced=False

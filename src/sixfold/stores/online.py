@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sixfold.errors import InvalidKey
 
@@ -32,6 +32,9 @@ class OnlineStore(Protocol):
     Rows and the applied log offset change in one transaction, so whoever continues after `offset()`
     applies no event twice and leaves none out. Every method may raise `StoreClosed` or `StoreFailed`.
     """
+
+    bulk_rows: int
+    """Rows of one commit in a bulk load: as many as readers of other states need not wait for."""
 
     def get(self, space: str, keys: Sequence[bytes]) -> list[bytes | None]:
         """Read many rows from one snapshot: an answer per key, in the order of `keys`, None where there is no row.
@@ -87,6 +90,7 @@ class Snapshot(Protocol):
         """As `OnlineStore.get_meta`."""
 
 
+@runtime_checkable
 class Snapshots(Protocol):
     """A power that a store may have: to be read whole while it is written. A new state takes over rows by it."""
 

@@ -12,6 +12,7 @@ __all__ = ["RedisLog"]
 
 _HEAD = struct.Struct("<qH")  # time, bytes of the stream's name; then name and payload
 _DROP_BATCH = 50_000
+_READ_BATCH = 2_000
 _SHIFT = 2**63
 """Makes an arrival positive, so that twenty digits of it sort as it does: Lua's numbers have 53 bits."""
 # Entry 0-n is offset n - 1: 0-0 is no id.
@@ -72,13 +73,14 @@ class RedisLog:
 
     def read(self, after: int, limit: int) -> list[Record]:
         """See `EventLog.read`."""
-        if limit <= 0:
-            return []
-        first = f"0-{max(after + 1, 0) + 1}"
-        found = self._server.read(
-            lambda client: client.execute_command("XRANGE", self._log, first, "+", "COUNT", limit)
-        )
-        return [_record(entry, fields) for entry, fields in found]
+        records: list[Record] = []
+        # Piece by piece, since the server answers nobody else meanwhile.
+        while (count := min(limit - len(records), _READ_BATCH)) > 0:
+            found = self._entries(records[-1].offset if records else after, count)
+            records += [_record(entry, fields) for entry, fields in found]
+            if len(found) < count:
+                break
+        return records
 
     def last(self) -> int:
         """See `EventLog.last`."""
@@ -114,6 +116,13 @@ class RedisLog:
     def close(self) -> None:
         """See `EventLog.close`."""
         self._server.close()
+
+    def _entries(self, after: int, count: int) -> list[tuple[bytes, Any]]:
+        first = f"0-{max(after + 1, 0) + 1}"
+        found: list[tuple[bytes, Any]] = self._server.read(
+            lambda client: client.execute_command("XRANGE", self._log, first, "+", "COUNT", count)
+        )
+        return found
 
 
 def _offset(entry: bytes) -> int:

@@ -39,6 +39,8 @@ class RedisStore:
         StoreUnreachable, StoreUnusable, UnsafeSettings, SecretMissing: as their docstrings say.
     """
 
+    bulk_rows = _CHUNK
+
     def __init__(self, url: str, prefix: str) -> None:
         self._server, self._prefix = Server(url), prefix
         self._offset, self._meta = f"{prefix}:offset", f"{prefix}:meta"
@@ -56,8 +58,15 @@ class RedisStore:
     def scan(self, space: str, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         """See `OnlineStore.scan`."""
         names, low = self._names(space), b"-" if after is None else b"(" + after
-        flat = self._server.read(lambda client: client.eval(_SCAN, 2, *names, low, max(limit, 0)))
-        return list(zip(flat[::2], flat[1::2]))
+        rows: list[tuple[bytes, bytes]] = []
+        # Piece by piece, since the server answers nobody else meanwhile.
+        while (count := min(limit - len(rows), _CHUNK)) > 0:
+            flat = self._scanned(names, low, count)
+            rows += zip(flat[::2], flat[1::2])
+            if len(flat) < 2 * count:
+                break
+            low = b"(" + rows[-1][0]
+        return rows
 
     def commit(self, rows: Iterable[Row], *, offset: int, after: int | None = None) -> None:
         """See `OnlineStore.commit`."""
@@ -110,6 +119,11 @@ class RedisStore:
     def close(self) -> None:
         """See `OnlineStore.close`."""
         self._server.close()
+
+    def _scanned(self, names: tuple[str, str], low: bytes, count: int) -> list[bytes]:
+        """Keys and rows in turn."""
+        found: list[bytes] = self._server.read(lambda client: client.eval(_SCAN, 2, *names, low, count))
+        return found
 
     def _names(self, space: str) -> tuple[str, str]:
         check_space(space)
