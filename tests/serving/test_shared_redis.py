@@ -84,8 +84,8 @@ def test_each_event_counts_once_and_both_servers_see_it(both):
         assert server.get("/readyz")[1]["status"] == "ready"
     row = {"item_id": "new", "shop_id": "new", "price": 5_000, "listed": True}
     both[0].post("/v1/events/items", [row])
+    ask = {"person": "q", "k": 1}
     for server in both:
-        ask = {"person": "q", "k": 1}
         until(lambda server=server: server.post("/v1/recommend", ask)[1]["items"][0]["key"] == "new")
         until(lambda server=server: server.get("/v1/features/item/new")[1]["features"]["items.price"] == 5_000)
 
