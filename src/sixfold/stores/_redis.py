@@ -81,7 +81,8 @@ class Server:
             return work(self._client)
         except StoreError:
             raise
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except (redis.ConnectionError, redis.TimeoutError, redis.WatchError) as error:
+            # A connection that breaks while keys are watched is told as a WatchError too.
             raise StoreUnreachable(path=self.name, doing=doing, reason=str(error).rstrip(".")) from error
         except redis.RedisError as error:
             raise StoreFailed(path=self.name, doing=doing, reason=str(error)) from error
