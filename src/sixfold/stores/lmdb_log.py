@@ -100,6 +100,31 @@ class LmdbLog:
             dropped += count
         return dropped
 
+    def ids(self, after: bytes | None, limit: int) -> list[tuple[bytes, int]]:
+        """See `stores.moving.Movable`."""
+
+        def body(txn: Transaction) -> list[tuple[bytes, bytes]]:
+            cursor = txn.cursor(self._ids)
+            found = cursor.first() if after is None else cursor.set_range(after + b"\0")
+            return list(islice(cursor.iternext(), limit)) if found else []
+
+        return [(key, _unpack(packed)) for key, packed in self._env.read(body)]
+
+    def restore(self, records: Sequence[Record], ids: Sequence[tuple[bytes, int]]) -> None:
+        """See `stores.moving.Movable`."""
+        rows = []
+        for record in records:
+            name = record.stream.encode()
+            head = _HEAD.pack(record.arrival_us, record.time_us, len(name))
+            rows.append((_pack(record.offset), head + name + record.payload))
+        keys = [(key, _pack(offset)) for key, offset in ids]
+
+        def body(txn: Transaction) -> None:
+            txn.cursor(self._events).putmulti(rows, append=True)
+            txn.cursor(self._ids).putmulti(keys)
+
+        self._env.write(body)
+
     def close(self) -> None:
         """See `EventLog.close`."""
         self._env.close()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from sixfold.design.stores import Redis, Stores
 from sixfold.errors import StoreUnusable
@@ -84,7 +85,8 @@ def open_states(stores: Stores, system: str, workdir: Path) -> States:
 
 
 def _prefix(system: str) -> str:
-    return f"sixfold:{system}"
+    # A name with a colon in it must not be taken for two.
+    return f"sixfold:{quote(system)}"
 
 
 @contextmanager

@@ -63,10 +63,9 @@ class RedisLog:
         check_events(events)
         if not events:
             return []
-        arguments: list[bytes] = [b"%020d" % (arrival_us + _SHIFT)]
+        arguments: list[bytes] = [_arrival(arrival_us)]
         for event, key in zip(events, id_keys(events), strict=True):
-            name = event.stream.encode()
-            arguments += [key, _HEAD.pack(event.time_us, len(name)) + name + event.payload]
+            arguments += [key, _entry(event.time_us, event.stream.encode(), event.payload)]
         keys = (self._log, self._ids, self._order)
         done = self._server.write(lambda client: client.eval(_APPEND, len(keys), *keys, *arguments))
         return [Receipt(offset, bool(duplicate)) for offset, duplicate in done]
@@ -113,6 +112,32 @@ class RedisLog:
             dropped += count
         return dropped
 
+    def ids(self, after: bytes | None, limit: int) -> list[tuple[bytes, int]]:
+        """See `stores.moving.Movable`."""
+
+        def body(client: Any) -> list[tuple[bytes, int]]:
+            low = b"-" if after is None else b"(" + after
+            keys = client.zrangebylex(self._order, low, b"+", 0, limit)
+            return [(key, int(offset)) for key, offset in zip(keys, client.hmget(self._ids, keys))] if keys else []
+
+        return self._server.read(body)
+
+    def restore(self, records: Sequence[Record], ids: Sequence[tuple[bytes, int]]) -> None:
+        """See `stores.moving.Movable`."""
+
+        def body(client: Any) -> None:
+            with client.pipeline(transaction=True) as once:
+                for record in records:
+                    name = record.stream.encode()
+                    entry = {"a": _arrival(record.arrival_us), "e": _entry(record.time_us, name, record.payload)}
+                    once.xadd(self._log, entry, id=f"0-{record.offset + 1}")
+                for key, offset in ids:
+                    once.hset(self._ids, key, offset)
+                    once.zadd(self._order, {key: 0})
+                once.execute()
+
+        self._server.write(body)
+
     def close(self) -> None:
         """See `EventLog.close`."""
         self._server.close()
@@ -123,6 +148,14 @@ class RedisLog:
             lambda client: client.execute_command("XRANGE", self._log, first, "+", "COUNT", count)
         )
         return found
+
+
+def _arrival(arrival_us: int) -> bytes:
+    return b"%020d" % (arrival_us + _SHIFT)
+
+
+def _entry(time_us: int, name: bytes, payload: bytes) -> bytes:
+    return _HEAD.pack(time_us, len(name)) + name + payload
 
 
 def _offset(entry: bytes) -> int:
