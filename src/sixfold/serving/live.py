@@ -193,7 +193,7 @@ class Current:
         """Serve the release that served before, and say which.
 
         Raises:
-            ReleaseMissing, or why it cannot serve; then everything stays as it was.
+            NothingBefore, or why it cannot serve; then everything stays as it was.
         """
         with self._swapping:
             serving = self._live.release.id
