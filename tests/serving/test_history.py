@@ -16,6 +16,7 @@ from sixfold.features.serving import Reader
 from sixfold.serving.history import discard_state, make_state, open_state
 from sixfold.stores import LmdbLog, LmdbStore, NewEvent
 
+NOW = 1_800_000_000_000_000
 SPACE = group_space("demand")
 
 
@@ -57,7 +58,7 @@ def data(tmp_path_factory):
 def world(data, tmp_path):
     """A design, its work folder with ingested data, the history and the log."""
     system = load(DESIGN)
-    ingest(system, data, tmp_path / "ingested", now_us=0)
+    ingest(system, data, tmp_path / "ingested", now_us=NOW)
     with closing(LmdbLog(tmp_path / "log", map_bytes=1 << 20)) as log:
         yield system, tmp_path, Ingested.of(system, tmp_path / "ingested"), log
 
@@ -123,7 +124,7 @@ def test_a_replay_knows_what_was_before_it_and_what_it_was_told(world, data):
         row = {"person": person, "item": "i1", "time": at_us, "known": at_us, "page": "home", "bought": False}
         event = NewEvent("visits", person.encode(), at_us, msgspec.msgpack.encode(row))
         log.append([event], arrival_us=at_us)
-    ingest(system, data, workdir / "ingested", log=log, now_us=0)
+    ingest(system, data, workdir / "ingested", log=log, now_us=NOW)
     with closing(open_state(system, workdir, "r1-a", start_us, log=log, told_after=0)) as state:
         counts = [Reader(system, state).group("demand", [item], start_us + 2)["visits_1d"] for item in ("i1", "i2")]
         assert (counts, state.offset()) == ([5.0 + 2.0, 5.0], 2)
