@@ -13,7 +13,7 @@ from sixfold.design import load
 from sixfold.errors import SnapshotLost, StoreBusy
 from sixfold.features.packed import group_space
 from sixfold.features.serving import Reader
-from sixfold.serving.history import discard_state, make_state, open_state
+from sixfold.serving.history import discard_state, make_state, newest_or_logged_us, open_state
 from sixfold.stores import LmdbLog, LmdbStore, NewEvent
 
 NOW = 1_800_000_000_000_000
@@ -115,6 +115,20 @@ def test_a_state_is_discarded_unless_somebody_writes_it(world):
         assert not discard_state(folder)
     assert discard_state(folder)
     assert not folder.exists()
+
+
+def test_the_datas_newest_time_is_that_of_its_own_events_and_never_that_of_an_answer(world, data):
+    system, workdir, _, log = world
+    newest_us = newest_or_logged_us(system, workdir, log)
+    assert newest_us == 1_714_500_049_000_000
+    log.append([NewEvent("answers", b"asked in 2027", NOW, msgspec.msgpack.encode({"known": NOW}))], arrival_us=NOW)
+    assert newest_or_logged_us(system, workdir, log) == newest_us
+    row = {"person": "p", "item": "i1", "time": newest_us, "known": newest_us + 5, "page": None, "bought": None}
+    events = [NewEvent("visits", b"v", newest_us, msgspec.msgpack.encode(row)), NewEvent("items", b"i", NOW, b"\x80")]
+    log.append(events, arrival_us=NOW)
+    assert newest_or_logged_us(system, workdir, log) == newest_us + 5
+    ingest(system, data, workdir / "ingested", log=log, now_us=NOW)
+    assert newest_or_logged_us(system, workdir, log) == newest_us + 5
 
 
 def test_a_replay_knows_what_was_before_it_and_what_it_was_told(world, data):
