@@ -67,7 +67,9 @@ class Live:
             self.scorer = cast(Scorer, release.model(system.deployment.predict.name))
             schemas: tuple[Stream | TableSchema, ...] = (*system.streams.values(), *system.tables.values())
             self.checkers = {schema.name: RowChecker(schema, system.timezone) for schema in schemas}
-            self.worker = Worker(log, StateWriter(system, self._store), self._applied)
+            writer = StateWriter(system, self._store)
+            writer.warm_up()
+            self.worker = Worker(log, writer, self._applied)
             self.worker.catch_up()
             self.catalogue, self.answerer = self._choosing(clock)
             self._warm_up(clock.now_us())
