@@ -60,9 +60,9 @@ class World:
         """Write a file."""
         (self.data / name).write_text(text)
 
-    def ingest(self, *schemas: Stream | TableSchema, log: EventLog | None = None) -> Report:
+    def ingest(self, *schemas: Stream | TableSchema, log: EventLog | None = None, now_us: int = NOW) -> Report:
         """Ingest them all."""
-        return ingest_schemas(schemas, self.timezone, self.data, self.folder, log=log, now_us=NOW)
+        return ingest_schemas(schemas, self.timezone, self.data, self.folder, log=log, now_us=now_us)
 
     def rows(self, schema: Stream | TableSchema, columns: str = "*") -> list[tuple[Any, ...]]:
         """What is ingested, in the order of offsets."""

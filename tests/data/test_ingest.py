@@ -119,6 +119,47 @@ def test_a_csv_gives_the_same_reasons_and_its_broken_lines_are_kept(world):
     assert world.rows(stream, "clicked, watched_s, known") == [(True, None, 5000)]
 
 
+NOW_MS = NOW // 1000
+AHEAD = [play(1, 1, NOW_MS), play(1, 2, NOW_MS + 5000, play_ms=0), play(1, 3, NOW_MS + 4000, play_ms=1001)]
+"""Known 1 s, 5 s and 5.001 s after now."""
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl", "query"])
+def test_an_event_from_the_future_is_refused_by_its_known_time_and_taken_once_that_has_come(world, kind):
+    world.parquet("a.parquet", AHEAD)
+    world.json_lines("a.jsonl", AHEAD)
+    world.text("a.csv", "\n".join(",".join(map(str, row)) for row in [AHEAD[0], *(row.values() for row in AHEAD)]))
+    source = {
+        "parquet": sf.Parquet("a.parquet"),
+        "csv": sf.Csv("a.csv"),
+        "jsonl": sf.JsonLines("a.jsonl"),
+        "query": sf.Query("select * from a", a=sf.Parquet("a.parquet")),
+    }[kind]
+    stream = plays(source)
+    (one,) = world.ingest(stream).sources
+    assert (one.read, one.new, one.refused) == (3, 2, 1)
+    assert world.rows(stream, "video") == [("1",), ("2",)]
+    (refused,) = world.refused("plays")
+    assert refused["reason"] == "from the future: known 5.0 s after now"
+    assert {name: float(value) for name, value in refused["row"].items()} == AHEAD[2]
+    assert world.ingest(stream).sources[0].new == 0
+    (one,) = world.ingest(stream, now_us=NOW + 1000).sources
+    assert (one.read, one.new, one.refused) == (3, 1, 0)
+    assert world.refused("plays") == []
+
+
+def test_a_typo_in_a_year_does_not_move_the_split_and_a_version_may_hold_from_later(world):
+    world.text("a.csv", "user_id,video_id,time_ms,is_click,play_ms\n1,1,5,1,0\n1,2,2062-05-01T00:00:00Z,1,0\n")
+    stream = plays(sf.Csv("a.csv"))
+    world.ingest(stream)
+    assert world.rows(stream, "time") == [(5000,)]
+    assert [row["reason"] for row in world.refused("plays")] == ["from the future: known 1213667200.0 s after now"]
+    world.parquet("v.parquet", [{"video_id": 1, "author_id": 1, "tag": "a", "up": 2_900_000_000}])
+    table = videos(sf.Parquet("v.parquet"), valid_from="uploaded", uploaded=sf.Time("up", unit="s"))
+    world.ingest(table)
+    assert len(world.rows(table)) == 1
+
+
 def test_a_query_may_leave_columns_out_and_reads_its_inputs_by_name(world):
     world.parquet("a.parquet", [play(1, 1, 5)])
     world.text("h.csv", "user,seen\n2,7\n")

@@ -88,23 +88,27 @@ PLAIN = {
 }  # fmt: skip
 ROWS = st.lists(ROW, min_size=10, max_size=40).map(lambda rows: [PLAIN, *rows])
 """No column of these is wrong throughout."""
+ZONES = st.sampled_from(["UTC", "Asia/Shanghai", "America/New_York"])
+LATE = 2**62
+"""A time for now after which no row is from the future."""
+NOWS = st.sampled_from([NOW, LATE])
 
 
-def ingested(rows, write, source, timezone):
+def ingested(rows, write, source, timezone, now_us=LATE):
     """The rows as ingestion has them, by identity."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder), timezone)
         write(world, rows)
         stream = everything(source)
-        world.ingest(stream)
+        world.ingest(stream, now_us=now_us)
         names = [key.name for key in stream.keys] + ["time", *(f.name for f in stream.fields), "_identity", "known"]
         found = world.rows(stream, ", ".join(f'"{name}"' for name in names))
         return [dict(zip(names, row)) for row in found], len(world.refused("all"))
 
 
-def checked(rows, timezone):
+def checked(rows, timezone, now_us=LATE):
     """The rows as the checker has them, the first of each identity, in the same order."""
-    result = RowChecker(everything([]), timezone).check(rows, 2**62)
+    result = RowChecker(everything([]), timezone).check(rows, now_us)
     check_events(result.accepted)
     kept: dict[bytes, dict[str, object]] = {}
     for event in result.accepted:
@@ -113,10 +117,10 @@ def checked(rows, timezone):
 
 
 @SLOW
-@given(ROWS, st.sampled_from(["UTC", "Asia/Shanghai", "America/New_York"]))
-def test_a_json_lines_file_and_the_same_rows_posted_are_one(rows, timezone):
-    found = ingested(rows, lambda world, r: world.json_lines("a.jsonl", r), sf.JsonLines("a.jsonl"), timezone)
-    assert found == checked(rows, timezone)
+@given(ROWS, ZONES, NOWS)
+def test_a_json_lines_file_and_the_same_rows_posted_are_one(rows, timezone, now_us):
+    found = ingested(rows, lambda world, r: world.json_lines("a.jsonl", r), sf.JsonLines("a.jsonl"), timezone, now_us)
+    assert found == checked(rows, timezone, now_us)
 
 
 def texts(rows):
@@ -137,16 +141,16 @@ def write_csv(world, rows):
 
 
 @SLOW
-@given(ROWS, st.sampled_from(["UTC", "Asia/Shanghai", "America/New_York"]))
-def test_sql_and_python_read_text_alike(rows, timezone):
+@given(ROWS, ZONES, NOWS)
+def test_sql_and_python_read_text_alike(rows, timezone, now_us):
     rows = [{n: None if v == "" else v for n, v in row.items()} for row in texts(rows)]
-    posted = checked(rows, timezone)
+    posted = checked(rows, timezone, now_us)
 
     def write(world, rows):
         table = {name: pa.array([row[name] for row in rows], pa.string()) for name in NAMES}
         pq.write_table(pa.table(table), world.data / "a.parquet")
 
-    assert ingested(rows, write, sf.Parquet("a.parquet"), timezone) == posted
+    assert ingested(rows, write, sf.Parquet("a.parquet"), timezone, now_us) == posted
 
 
 @SLOW

@@ -1,5 +1,7 @@
 """What the state writer does at its edges: batches run twice, strange keys, other definitions, table versions."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -66,6 +68,31 @@ def read(offset: int, time: int, **values: Any) -> Record:
 def book(offset: int, arrival: int, **values: Any) -> Record:
     row = {"book": "b", "pages": None, "kind": None, "valid_from": None}
     return Record(offset, arrival, "books", arrival, msgspec.msgpack.encode({**row, **values}))
+
+
+# In a process of its own: what this one has loaded is there already.
+WARM = """
+import sys
+from pathlib import Path
+from sixfold.features import _kernels
+from sixfold.features.state import StateWriter
+from sixfold.stores import LmdbStore
+from test_state_writer import HOUR, read, system
+store = LmdbStore(Path(sys.argv[1]), map_bytes=1 << 20)
+writer = StateWriter(system(), store)
+print(len(_kernels.fold.signatures))
+writer.warm_up()
+print(len(_kernels.fold.signatures), writer.offset, store.offset(), store.scan("own", None, 9))
+writer.apply([read(0, HOUR, topic=["t"]), read(1, HOUR)])
+print(len(_kernels.fold.signatures), writer.offset)
+store.close()
+"""
+
+
+def test_a_writer_that_was_warmed_up_has_all_that_its_first_event_needs_and_changed_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WARM, str(tmp_path / "state")]
+    ran = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines() == ["0", "1 -1 -1 []", "1 1"], ran.stderr
 
 
 def test_a_new_key_has_the_values_of_no_event(store: LmdbStore) -> None:

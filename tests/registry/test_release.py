@@ -5,9 +5,9 @@ import json
 import threading
 
 import pytest
-from small_release import DESIGN, SYSTEM, make
+from small_release import DESIGN, SYSTEM, make, said
 
-from sixfold.errors import ReleaseDamaged, ReleaseMismatch, ReleaseMissing
+from sixfold.errors import NothingBefore, ReleaseDamaged, ReleaseMismatch, ReleaseMissing
 from sixfold.registry import Release, Releases
 
 
@@ -141,13 +141,45 @@ def test_a_rollback_goes_back_step_by_step_and_no_further_than_the_first(release
         releases.promote(name)
     assert (releases.rollback(), releases.current()) == (made[1], made[1])
     assert (releases.rollback(), releases.current()) == (made[0], made[0])
-    with pytest.raises(ReleaseMissing) as caught:
+    with pytest.raises(NothingBefore) as caught:
         releases.rollback()
     assert str(caught.value) == (
-        f"{releases.folder} has no release 'before the current one' (it has {', '.join(made)}). "
-        "Make one with `sixfold run`."
+        f"{releases.folder}: no release served before {made[0]}, so there is nothing to roll back to. "
+        f"Promote one by its name: {made[1]}, {made[2]}."
     )
     assert releases.current() == made[0]
+
+
+def test_a_rollback_to_a_damaged_release_is_refused_and_the_pointer_stays(releases):
+    bad, good = make(releases), make(releases, content="other weights")
+    for made in (bad, good):
+        releases.promote(made.id)
+    (bad.folder / "models" / "ranker" / "model.onnx").write_text("")
+    with pytest.raises(ReleaseDamaged):
+        releases.rollback()
+    assert releases.current() == good.id
+
+
+def test_a_release_that_cannot_be_opened_is_not_listed(releases, tmp_path):
+    design = tmp_path / "broken.py"
+    design.write_text(DESIGN.read_text().replace('visits_7d=sf.count(window="7d")', 'visits_7d=sf.count(window="6d")'))
+    (tmp_path / "models" / "ranker").mkdir(parents=True)
+    (tmp_path / "models" / "ranker" / "model.json").write_text("{}")
+    with pytest.raises(ReleaseMismatch) as caught:
+        releases.add(SYSTEM, design, tmp_path / "models", ["ranker"], said())
+    assert str(caught.value).startswith("release r1-")
+    assert releases.ids() == []
+    assert make(releases).id.startswith("r1-")
+
+
+def test_a_damaged_release_that_serves_does_not_keep_the_next_from_being_made(releases):
+    bad = make(releases)
+    releases.promote(bad.id)
+    (bad.folder / "models" / "ranker" / "model.onnx").write_text("")
+    good = make(releases)
+    assert good.id.startswith("r2-")
+    releases.promote(good.id)
+    assert releases.current() == good.id
 
 
 def test_promoting_what_serves_already_leaves_the_way_back(releases):

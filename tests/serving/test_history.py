@@ -13,10 +13,11 @@ from sixfold.design import load
 from sixfold.errors import SnapshotLost, StoreBusy
 from sixfold.features.packed import group_space
 from sixfold.features.serving import Reader
-from sixfold.serving.history import make_state, open_state
+from sixfold.serving.history import make_state, newest_or_logged_us, open_state
 from sixfold.stores import LmdbLog, LmdbStore, NewEvent
 from sixfold.stores.lmdb_states import LmdbStates
 
+NOW = 1_800_000_000_000_000
 SPACE = group_space("demand")
 
 
@@ -58,7 +59,7 @@ def data(tmp_path_factory):
 def world(data, tmp_path):
     """A design, its work folder with ingested data, the history and the log."""
     system = load(DESIGN)
-    ingest(system, data, tmp_path / "ingested", now_us=0)
+    ingest(system, data, tmp_path / "ingested", now_us=NOW)
     with closing(LmdbLog(tmp_path / "log", map_bytes=1 << 20)) as log:
         yield system, tmp_path, Ingested.of(system, tmp_path / "ingested"), log
 
@@ -120,6 +121,20 @@ def test_a_state_is_discarded_unless_somebody_writes_it(world):
     assert (states.names(), folder.exists()) == ([], False)
 
 
+def test_the_datas_newest_time_is_that_of_its_own_events_and_never_that_of_an_answer(world, data):
+    system, workdir, _, log = world
+    newest_us = newest_or_logged_us(system, workdir, log)
+    assert newest_us == 1_714_500_049_000_000
+    log.append([NewEvent("answers", b"asked in 2027", NOW, msgspec.msgpack.encode({"known": NOW}))], arrival_us=NOW)
+    assert newest_or_logged_us(system, workdir, log) == newest_us
+    row = {"person": "p", "item": "i1", "time": newest_us, "known": newest_us + 5, "page": None, "bought": None}
+    events = [NewEvent("visits", b"v", newest_us, msgspec.msgpack.encode(row)), NewEvent("items", b"i", NOW, b"\x80")]
+    log.append(events, arrival_us=NOW)
+    assert newest_or_logged_us(system, workdir, log) == newest_us + 5
+    ingest(system, data, workdir / "ingested", log=log, now_us=NOW)
+    assert newest_or_logged_us(system, workdir, log) == newest_us + 5
+
+
 def test_a_replay_knows_what_was_before_it_and_what_it_was_told(world, data):
     system, workdir, _, log = world
     start_us = 1_714_500_010_000_000
@@ -127,7 +142,7 @@ def test_a_replay_knows_what_was_before_it_and_what_it_was_told(world, data):
         row = {"person": person, "item": "i1", "time": at_us, "known": at_us, "page": "home", "bought": False}
         event = NewEvent("visits", person.encode(), at_us, msgspec.msgpack.encode(row))
         log.append([event], arrival_us=at_us)
-    ingest(system, data, workdir / "ingested", log=log, now_us=0)
+    ingest(system, data, workdir / "ingested", log=log, now_us=NOW)
     with closing(
         open_state(system, workdir, "r1-a", start_us, states=LmdbStates(workdir / "state"), log=log, told_after=0)
     ) as state:

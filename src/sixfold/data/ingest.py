@@ -16,6 +16,7 @@ from sixfold.data.quarantine import keep_refused
 from sixfold.data.read import fingerprint, read_database, read_files
 from sixfold.data.report import Report, SourceReport
 from sixfold.data.stage import Origin, Stage, connection
+from sixfold.data.words import FUTURE_US
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.sources import Database, Query, Source
 from sixfold.design.system import System
@@ -37,7 +38,8 @@ def ingest(system: System, data: Path, folder: Path, *, log: EventLog | None = N
     Args:
         data: Where relative paths of sources begin.
         log: Rows posted to a server: one more source.
-        now_us: The time of this run, kept with what it ingests.
+        now_us: The time of this run. Events of files and databases that are known later are refused as from the
+            future (those of the log were measured by the server's clock when they came).
 
     Raises:
         DataError: a source cannot be read, or is not what the design says of it.
@@ -92,8 +94,8 @@ class _Group:
             for number, source in self.sources.items()
             if not _grows(source)
         }
-        whole = self.fresh or None in inputs.values() or inputs != self.state.inputs
-        stage = Stage(self.con, self.layout, self.timezone)
+        whole = self.fresh or None in inputs.values() or inputs != self.state.inputs or self._future_came()
+        stage = Stage(self.con, self.layout, self.timezone, self.now_us)
         if whole:
             self._read_whole(stage)
         cursors, added = self._read_past(stage)
@@ -161,8 +163,12 @@ class _Group:
         )  # fmt: skip
         self.state = Manifest(
             state.fingerprint, kept_files, kept_more, generation, inputs if whole else state.inputs, cursors,
-            state.ordinal + added, state.offset, counts,
+            state.ordinal + added, state.offset, counts, stage.future_us(RANK_OLD) if whole else state.future_us,
         )  # fmt: skip
+
+    def _future_came(self) -> bool:
+        """Whether a row that was refused as from the future would be taken now."""
+        return self.state.future_us is not None and self.state.future_us <= self.now_us + FUTURE_US
 
     def _counts(self, whole: bool) -> dict[str, Counts]:
         """What was read of each source so far, this run's rows with it."""

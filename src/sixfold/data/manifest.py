@@ -43,6 +43,8 @@ class Manifest(msgspec.Struct):
     """Of the newest record of the event log that was taken."""
     counts: dict[str, Counts] = {}
     """By source; `log` for the event log."""
+    future_us: int | None = None
+    """The earliest known time of a row that was refused as from the future: from then on its source is read again."""
 
 
 def load(folder: Path) -> Manifest | None:

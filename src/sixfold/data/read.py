@@ -1,7 +1,7 @@
 """Reading a source into the stage: files, queries over files, tables of databases."""
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sixfold.data.database import opened
 from sixfold.data.layout import ALWAYS_US, Layout
 from sixfold.data.rows import known_times, typer
 from sixfold.data.stage import Origin, Stage, typed_table
+from sixfold.data.words import FUTURE, FUTURE_US
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query, Source
 from sixfold.errors import MissingColumn, NoSuchFile, QueryFailed, SourceUnreadable
 
@@ -129,37 +130,57 @@ def _read_json(stage: Stage, path: Path, origin: Origin) -> None:
     layout, seen = stage.layout, set[str]()
     wanted = {raw for column in layout.columns for raw in column.raw}
     start, rows = stage.rows(), 0
-    read, known = typer(layout, stage.timezone, own_names=False), known_times(layout, stage.timezone)
+    read, finish = typer(layout, stage.timezone, own_names=False), _finisher(stage)
     for lines in _batches(path):
         typed: list[dict[str, Any]] = []
-        refused: list[tuple[str, list[str]]] = []
+        good: list[tuple[dict[str, Any], bytes]] = []
+        unread: list[tuple[str, str]] = []
         for line in lines:
             try:
                 row = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                refused.append((line.decode(errors="replace"), ["not a line of JSON"]))
+                unread.append((_text(line), "not a line of JSON"))
                 continue
             if len(seen) < len(wanted) and isinstance(row, dict):
                 seen |= wanted & row.keys()
             values, reasons = read(row)
-            if reasons:
-                refused.append((line.decode(errors="replace"), reasons))
             # A refused row keeps its place and what could be read of it.
-            typed.append({**values, "_reasons": reasons, "_raw": refused[-1][0]} if reasons else values)
+            typed.append({**values, "_reasons": reasons, "_raw": _text(line)} if reasons else values)
+            if not reasons:
+                good.append((values, line))
         rows += len(typed)
-        good = [values for values in typed if "_reasons" not in values]
-        if not layout.is_table:
-            for values, time in zip(good, known(good)):
-                values["known"] = time
-        else:
-            for values in good:
-                values["valid_from"] = values[layout.time] if layout.time else ALWAYS_US
+        finish(good)
         stage.add_typed(typed_table(layout, typed), origin)
-        stage.refuse([(raw, reasons[0]) for raw, reasons in refused if reasons == ["not a line of JSON"]], origin)
+        stage.refuse(unread, origin)
     for raw in sorted(wanted - seen):
         if rows:
             raise MissingColumn(where=origin.at, part=layout.part, column=raw, source=origin.name, known=_keys(path))
     stage.check_throughout(start, origin)
+
+
+def _finisher(stage: Stage) -> Callable[[list[tuple[dict[str, Any], bytes]]], None]:
+    """What gives typed rows their `known` or `valid_from`, and refuses those from the future, each with its line."""
+    layout = stage.layout
+    if layout.is_table:
+
+        def finish(good: list[tuple[dict[str, Any], bytes]]) -> None:
+            for values, _ in good:
+                values["valid_from"] = values[layout.time] if layout.time else ALWAYS_US
+
+        return finish
+    known = known_times(layout, stage.timezone)
+
+    def finish_events(good: list[tuple[dict[str, Any], bytes]]) -> None:
+        for (values, line), time in zip(good, known([values for values, _ in good])):
+            values["known"] = time
+            if (ahead_us := time - stage.now_us) > FUTURE_US:
+                values |= {"_reasons": [FUTURE.format(ahead_us / 1e6)], "_raw": _text(line)}
+
+    return finish_events
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace")
 
 
 def _keys(path: Path) -> list[str]:

@@ -11,16 +11,13 @@ import msgspec
 
 from sixfold.data.layout import MAX_TIME_US, Layout, OutColumn, layout
 from sixfold.data.values import Unreadable, converter
-from sixfold.data.words import WORDS
+from sixfold.data.words import FUTURE, FUTURE_US, WORDS
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.features.arrays import Array, Values, column
 from sixfold.features.expressions import compile as compile_expression
 from sixfold.stores.log import NewEvent
 
-__all__ = ["FUTURE_US", "Checked", "Refusal", "RowChecker", "Typed", "decode", "decode_columns", "known_times", "typer"]
-
-FUTURE_US = 5_000_000
-"""How far beyond the clock a row's known time may be (rule T6)."""
+__all__ = ["Checked", "Refusal", "RowChecker", "Typed", "decode", "decode_columns", "known_times", "typer"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -73,8 +70,7 @@ class RowChecker:
         accepted, kept = [], []
         for index, values, known in zip(indices, typed, self._known(typed)):
             if known > now_us + FUTURE_US:
-                ahead = (known - now_us) / 1e6
-                refused.append(Refusal(index, f"from the future: known {ahead:.1f} s after now"))
+                refused.append(Refusal(index, FUTURE.format((known - now_us) / 1e6)))
             else:
                 values["known"] = known
                 accepted.append(self._event(values))

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sixfold.data.convert import Converted, converted, family, literal, quoted
 from sixfold.data.layout import ALWAYS_US, MAX_TIME_US, Layout, OutColumn
-from sixfold.data.words import NUMBER_TEXT, WORDS
+from sixfold.data.words import FUTURE, FUTURE_US, NUMBER_TEXT, WORDS
 from sixfold.errors import MissingColumn, TimeWithoutUnit, WrongColumn
 from sixfold.features.sql import duckdb as render
 
@@ -62,10 +62,13 @@ class Stage:
 
     Columns of its own: `_number` and `_rank` of the origin, `_tie` (orders rows that come in no order),
     `_file`, `_reasons` (why the row is refused, else null), `_raw` (the refused row as JSON), `_cursor`.
+
+    Args:
+        now_us: Events known later than a little after it are refused as from the future.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, layout: Layout, timezone: str) -> None:
-        self.con, self.layout, self.timezone = con, layout, timezone
+    def __init__(self, con: duckdb.DuckDBPyConnection, layout: Layout, timezone: str, now_us: int) -> None:
+        self.con, self.layout, self.timezone, self.now_us = con, layout, timezone, now_us
         own = [f"{quoted(c.name)} {c.sql_type}" for c in layout.columns]
         own += [f"{quoted(name)} BIGINT" for name in layout.extra]
         own += [
@@ -81,6 +84,17 @@ class Stage:
     def rows(self) -> int:
         """Rows staged so far."""
         return self._one("select count(*) from stage")
+
+    def future_us(self, below_rank: int) -> int | None:
+        """The earliest known time for which a row of a lower rank was refused as from the future; None: there is none.
+
+        Where no event is, as in a table, there is none either.
+        """
+        if self.layout.is_table:
+            return None
+        late = f"known > {self.now_us + FUTURE_US} and _reasons is not null and _rank < {below_rank}"
+        found: int | None = self.con.execute(f"select min(known) from stage where {late}").fetchall()[0][0]
+        return found
 
     def add(self, relation: str, origin: Origin, *, types_of: str | None = None) -> None:
         """Stage the rows of an SQL relation with raw columns.
@@ -187,6 +201,10 @@ class Stage:
             if c.required:
                 empty = f"{quoted(c.name)} is null" + (f" and not {bad[c.name]}" if c.name in bad else "")
                 checks.append((empty, literal(f"{', '.join(c.raw)}: {WORDS['null']}")))
+        if not self.layout.is_table:
+            ahead = f"({known_sql(self.layout, self.timezone)}) - {self.now_us}"
+            others = " or ".join(f"({check})" for check, _ in checks)
+            checks.append((f"{ahead} > {FUTURE_US} and not ({others})", f"format({literal(FUTURE)}, ({ahead}) / 1e6)"))
         any_bad = " or ".join(f"({check})" for check, _ in checks) or "false"
         reasons = ", ".join(f"case when {check} then {reason} end" for check, reason in checks)
         raw = ", ".join(f"{literal(name)}: {alias}" for name, alias in spelled.items())

@@ -2,7 +2,7 @@
 
 from sixfold.design.units import SECONDS
 
-__all__ = ["FLAGS", "ISO_TIME", "NUMBER_TEXT", "WHOLE_TEXT", "WORDS", "unit_us"]
+__all__ = ["FLAGS", "FUTURE", "FUTURE_US", "ISO_TIME", "NUMBER_TEXT", "WHOLE_TEXT", "WORDS", "unit_us"]
 
 FLAGS = {
     "1": True, "true": True, "yes": True, "t": True, "y": True, "1.0": True,
@@ -31,6 +31,12 @@ WORDS = {
     "null": "is null",
     "missing": "is missing",
 }
+
+
+FUTURE = "from the future: known {:.1f} s after now"
+"""For Python's and DuckDB's `format`, with the seconds."""
+FUTURE_US = 5_000_000
+"""How far beyond now a row's known time may be (rule T6); beyond it the row is refused."""
 
 
 def unit_us(unit: str) -> int:

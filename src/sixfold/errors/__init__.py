@@ -40,6 +40,7 @@ SixfoldError
 │   ├── ChampionDiffers  the release now serving reads what this design does not compute
 │   ├── ReleaseDamaged   a file of it is missing, changed or unreadable
 │   ├── ReleaseMissing   there is none of that name, or none at all
+│   ├── NothingBefore    no release served before the current one, to roll back to
 │   └── ReleaseMismatch  it was made by definitions other than those in use
 ├── ServingError         a request or a server cannot be answered as asked
 │   ├── InvalidRequest   a field of a request is not what it must be
@@ -117,6 +118,7 @@ from sixfold.errors.design import (
 from sixfold.errors.release import (
     ChampionDiffers,
     ExportDiffers,
+    NothingBefore,
     ReleaseDamaged,
     ReleaseError,
     ReleaseMismatch,
@@ -188,6 +190,7 @@ __all__ = [
     "NoSource",
     "NoSuchFile",
     "NotADesign",
+    "NothingBefore",
     "NothingReleased",
     "OffsetBehind",
     "OneProcess",

@@ -7,6 +7,7 @@ from sixfold.errors.base import SixfoldError
 __all__ = [
     "ChampionDiffers",
     "ExportDiffers",
+    "NothingBefore",
     "ReleaseDamaged",
     "ReleaseError",
     "ReleaseMismatch",
@@ -67,6 +68,22 @@ class ReleaseMissing(ReleaseError):
         self.name, self.known, self.folder = name, list(known), folder
         has = ", ".join(self.known) or "none"
         super().__init__(f"{folder} has no release {name!r} (it has {has}). Make one with `sixfold run`.")
+
+
+class NothingBefore(ReleaseError):
+    """
+    >>> print(NothingBefore(current="r2", known=["r1", "r2"], folder="work/releases"))
+    work/releases: no release served before r2, so there is nothing to roll back to. Promote one by its name: r1.
+    >>> print(NothingBefore(current=None, known=[], folder="work/releases"))
+    work/releases: no release has served yet, so there is nothing to roll back to. Make one with `sixfold run`.
+    """
+
+    def __init__(self, *, current: str | None, known: Iterable[str], folder: str) -> None:
+        self.current, self.known, self.folder = current, list(known), folder
+        before = "has served yet" if current is None else f"served before {current}"
+        others = [name for name in self.known if name != current]
+        fix = f"Promote one by its name: {', '.join(others)}." if others else "Make one with `sixfold run`."
+        super().__init__(f"{folder}: no release {before}, so there is nothing to roll back to. {fix}")
 
 
 class ReleaseMismatch(ReleaseError):

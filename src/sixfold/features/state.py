@@ -141,6 +141,13 @@ class StateWriter:
         self._tables.settle()
         self.offset = self.stored()
 
+    def warm_up(self) -> None:
+        """Fold no event at all: the first one then does not wait for kernels to be compiled or loaded."""
+        for name in self._groups:
+            none = from_records([], self._reads(self._system.streams[name]), self._system.timezone)
+            for _ in self._fold(name, none):
+                raise AssertionError("no event has no row")
+
     def build(self, con: "duckdb.DuckDBPyConnection", ingested: History) -> None:
         """Make all rows from ingested history in an empty store; go on with the log after `ingested.offset`.
 

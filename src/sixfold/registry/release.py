@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from sixfold.design import System, load
-from sixfold.errors import ReleaseDamaged, ReleaseMismatch, ReleaseMissing
+from sixfold.errors import NothingBefore, ReleaseDamaged, ReleaseError, ReleaseMismatch, ReleaseMissing
 from sixfold.inference import models
 
 __all__ = ["Manifest", "Release", "Releases"]
@@ -57,7 +57,7 @@ class Release:
                 raise ReleaseDamaged(path=str(path), reason="its content changed since it was released")
         if self.system.fingerprint != self.manifest.features:
             expected, found = self.system.fingerprint, self.manifest.features
-            raise ReleaseMismatch(name=self.id, what="feature definitions", expected=expected, found=found)
+            raise ReleaseMismatch(name=self.manifest.id, what="feature definitions", expected=expected, found=found)
 
     @cached_property
     def system(self) -> System:
@@ -113,18 +113,21 @@ class Releases:
         """Point to the release that served before this one.
 
         Raises:
-            ReleaseMissing: there was none.
+            NothingBefore: there was none.
+            ReleaseMissing, ReleaseDamaged: it cannot serve; the pointer stays.
         """
         promoted = self._promoted()
         if len(promoted) < 2:
-            raise ReleaseMissing(name="before the current one", known=self.ids(), folder=str(self.folder))
+            current = promoted[0] if promoted else None
+            raise NothingBefore(current=current, known=self.ids(), folder=str(self.folder))
+        self.open(promoted[-2])
         self._point(promoted[:-1])
         return promoted[-2]
 
     def add(
         self, system: System, design: Path, models_folder: Path, names: list[str], said: Mapping[str, Any]
     ) -> Release:
-        """Assemble a release beside the others, and open it, which verifies it.
+        """Assemble a release beside the others; it gets its name, and is listed, once it was opened and so verified.
 
         Where its files, data and metrics are those of the current release, that one stays.
 
@@ -133,6 +136,9 @@ class Releases:
             models_folder: Holds a folder for each exported model.
             names: The models that the release ships.
             said: The other fields of `Manifest`.
+
+        Raises:
+            ReleaseDamaged, ReleaseMismatch: it cannot serve; it stays in `.building` until the next one is made.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         building = self.folder / ".building"
@@ -143,8 +149,7 @@ class Releases:
             shutil.copytree(models_folder / name, building / "models" / name)
         files = {str(p.relative_to(building)): _sha256(p) for p in sorted(building.rglob("*")) if p.is_file()}
         content = hashlib.sha256(msgspec.json.encode(files, order="sorted")).hexdigest()[:8]
-        if (current := self.current()) is not None:
-            serving = self.open(current)
+        if (serving := self._serving()) is not None:
             same = serving.manifest.metrics == said["metrics"] and serving.manifest.data == said["data"]
             if same and serving.manifest.files == files:
                 shutil.rmtree(building)
@@ -153,8 +158,17 @@ class Releases:
         release_id = f"r{number}-{content}"
         manifest = Manifest(id=release_id, system=system.name, features=system.fingerprint, files=files, **said)
         (building / "release.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        Release(building)
         building.rename(self.folder / release_id)
         return Release(self.folder / release_id)
+
+    def _serving(self) -> Release | None:
+        """The current release; None where there is none, or none that could serve."""
+        current = self.current()
+        try:
+            return None if current is None else self.open(current)
+        except ReleaseError:
+            return None
 
     def _promoted(self) -> list[str]:
         path = self.folder / "promoted"

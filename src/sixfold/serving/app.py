@@ -18,6 +18,7 @@ from sixfold.data.rows import Checked, decode
 from sixfold.errors import (
     InvalidKey,
     InvalidRequest,
+    NothingBefore,
     ReleaseMissing,
     ServingError,
     SixfoldError,
@@ -232,7 +233,7 @@ def _error(status: int, name: str, detail: str) -> Reply:
 
 def _refused(metrics: Metrics, request: AnyRequest, error: SixfoldError) -> Reply:
     """Our own errors: 404 for what does not exist, 400 for what the request got wrong, 503 for what is wrong here."""
-    if isinstance(error, UnknownInRequest | ReleaseMissing):
+    if isinstance(error, UnknownInRequest | ReleaseMissing | NothingBefore):
         status = 404
     else:
         status = 400 if isinstance(error, ServingError | InvalidKey) else 503

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sixfold.data.ingested import Ingested
+from sixfold.data.rows import decode_columns
 from sixfold.design.system import System
 from sixfold.errors import SnapshotLost, StateUnfinished
 from sixfold.features.bulk import Built, Reuse, build_state
@@ -19,6 +20,7 @@ from sixfold.stores.opening import States
 
 __all__ = ["AsKnown", "make_state", "newest_or_logged_us", "newest_us", "open_state", "past_us", "state_name"]
 
+_BATCH = 20_000
 _TRIES = 4
 """So often is a snapshot taken again that was lost; each time the store in use has doubled its room."""
 
@@ -55,10 +57,16 @@ def newest_us(system: System, workdir: Path) -> int | None:
 
 
 def newest_or_logged_us(system: System, workdir: Path, log: EventLog) -> int | None:
-    """The largest known time of the data: of the ingested events, or the last arrival in the log."""
-    last = log.read(log.last() - 1, 1)
-    times = [newest_us(system, workdir), *(record.arrival_us for record in last)]
-    return max((one for one in times if one is not None), default=None)
+    """The largest known time of the design's own events, ingested or only in the log; None where there are none.
+
+    When a server answered says nothing of the data, so logged answers do not count.
+    """
+    found, after = newest_us(system, workdir), Ingested.of(system, workdir / "ingested").offset
+    while records := log.read(after, _BATCH):
+        after = records[-1].offset
+        (known,) = decode_columns([one.payload for one in records if one.stream in system.streams], ["known"])
+        found = max([*known, *([] if found is None else [found])], default=None)
+    return found
 
 
 def past_us(system: System, workdir: Path, start_us: int | None) -> int | None:

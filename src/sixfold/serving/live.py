@@ -78,7 +78,9 @@ class Live:
             if clock.start_us is None and (last := log.last()) < (taken := self._store.offset()):
                 raise LogShorter(log="the event log", last=last, taken=taken, by="the online state")
             lease = self._states.lease(state_name(release.id, self.history_until_us))
-            self.worker = Worker(log, StateWriter(system, self._store), self._applied, lease)
+            writer = StateWriter(system, self._store)
+            writer.warm_up()
+            self.worker = Worker(log, writer, self._applied, lease)
             self.worker.catch_up()
             self.catalogue, self.answerer = self._choosing(clock)
             self._warm_up(clock.now_us())
@@ -212,7 +214,7 @@ class Current:
         """Serve the release that served before, and say which.
 
         Raises:
-            ReleaseMissing, or why it cannot serve; then everything stays as it was.
+            NothingBefore, or why it cannot serve; then everything stays as it was.
         """
         with self._swapping:
             serving = self._live.release.id
