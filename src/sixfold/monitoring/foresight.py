@@ -8,15 +8,18 @@ over all pairs, so nothing is drawn at random.
 # U = units: keys with one value of the column, B = rows, G = values or bins of the column, K = blocks of units
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Foresight", "foresight", "repeats"]
+__all__ = ["Foresight", "Lean", "foresight", "lean", "repeats"]
 
 _BLOCKS = 40
 _LEAST = 50
 """So many units at least."""
+_LINE = 0.998
+"""A correlation above it is no likeness but the same number, duplicates counted or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,27 @@ class Foresight:
 
     @property
     def knows(self) -> bool:
-        """Whether it explains more than a column known before could: by over a quarter, beyond chance."""
-        return self.z > 5 and self.explained > 1.25 * max(self.common, 0.0)
+        """Whether it explains more than a column known before could, beyond chance."""
+        return self.z > 6 and self.explained > 1.05 * max(self.common, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """What a column explains of the later outcomes of its keys, beside what it explains of the earlier ones."""
+
+    units: int
+    earlier: float
+    later: float
+    common: float
+    """What two later rows of a key have in common."""
+    error: float
+    """Standard error of `later - earlier`."""
+
+    @property
+    def knows(self) -> bool:
+        """Whether it leans to what came later, far beyond how tastes drift."""
+        much = self.later > 0.1 * self.common and self.later > 4 * max(self.earlier, 0.0)
+        return much and self.later - self.earlier > 8 * self.error > 0
 
 
 def foresight(unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDArray[np.float64]) -> Foresight | None:
@@ -48,11 +70,61 @@ def foresight(unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDA
         code_B: The column's value or bin, the same for all rows of a unit.
         value_B: The label; NaN is left out.
     """
+    found = _units(unit_B, code_B, value_B)
+    if found is None:
+        return None
+    explained, common = _covariances(found)
+    return Foresight(len(found.code_U), float(explained[0]), float(common[0]), _error(explained - common))
+
+
+def lean(
+    unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDArray[np.float64], later_B: NDArray[np.bool_]
+) -> Lean | None:
+    """As `foresight`, of the rows of either half of the time, by the units that have two rows in each.
+
+    Args:
+        later_B: Whether a row is of the later half.
+    """
+    known = ~np.isnan(value_B)
+    in_both = np.ones(len(unit_B), bool)
+    for half in (known & later_B, known & ~later_B):
+        count = np.bincount(unit_B[half], minlength=int(unit_B.max(initial=0)) + 1)
+        in_both &= (count >= 2)[unit_B]
+    halves = [_units(unit_B[own], code_B[own], value_B[own]) for own in (in_both & ~later_B, in_both & later_B)]
+    if halves[0] is None or halves[1] is None:
+        return None
+    (earlier, _), (later, common) = _covariances(halves[0]), _covariances(halves[1])
+    units = len(halves[1].code_U)
+    return Lean(units, float(earlier[0]), float(later[0]), float(common[0]), _error(later - earlier))
+
+
+def repeats(column_U: NDArray[np.float64], total_U: NDArray[np.float64]) -> bool:
+    """Whether a column is a total of the data, but for its scale: on a straight line, or in the same order.
+
+    >>> repeats(np.arange(100.0), 3 * np.arange(100.0)), repeats(np.arange(100.0), np.arange(100.0) % 50)
+    (True, False)
+    """
+    known = ~np.isnan(column_U) & ~np.isnan(total_U)
+    x, y = column_U[known], total_U[known]
+    if len(x) < _LEAST or len(np.unique(x)) < 10 or x.std() == 0 or y.std() == 0:
+        return False
+    return bool(max(abs(np.corrcoef(x, y)[0, 1]), abs(np.corrcoef(_ranks(x), _ranks(y))[0, 1])) > _LINE)
+
+
+class _Units(NamedTuple):
+    """Units of two rows or more."""
+
+    weight_U: NDArray[np.float64]
+    mean_U: NDArray[np.float64]
+    pair_U: NDArray[np.float64]
+    """The mean product of two different rows."""
+    code_U: NDArray[np.int64]
+
+
+def _units(unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDArray[np.float64]) -> _Units | None:
     known = ~np.isnan(value_B)
     unit_B, code_B, value_B = unit_B[known], code_B[known], value_B[known]
-    if not len(unit_B):
-        return None
-    _, first_B, unit_B = np.unique(unit_B, return_index=True, return_inverse=True)
+    _, first_U, unit_B = np.unique(unit_B, return_index=True, return_inverse=True)
     n_U = np.bincount(unit_B)
     kept_U = n_U >= 2
     if kept_U.sum() < _LEAST:
@@ -60,29 +132,12 @@ def foresight(unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDA
     total_U, squares_U = np.bincount(unit_B, value_B)[kept_U], np.bincount(unit_B, value_B**2)[kept_U]
     weight_U: NDArray[np.float64] = n_U[kept_U].astype(np.float64)
     pair_U = (total_U**2 - squares_U) / (weight_U * (weight_U - 1))
-    explained, common = _covariances(weight_U, total_U / weight_U, pair_U, code_B[first_B][kept_U])
-    left_out = explained[1:] - common[1:]
-    error = float(np.sqrt((_BLOCKS - 1) / _BLOCKS * np.sum((left_out - left_out.mean()) ** 2)))
-    return Foresight(len(weight_U), float(explained[0]), float(common[0]), error)
+    return _Units(weight_U, total_U / weight_U, pair_U, code_B[first_U][kept_U])
 
 
-def repeats(column_U: NDArray[np.float64], total_U: NDArray[np.float64]) -> bool:
-    """Whether a column is a total of the data, but for its scale: a straight line through nearly all of its spread."""
-    known = ~np.isnan(column_U) & ~np.isnan(total_U)
-    x, y = column_U[known], total_U[known]
-    if len(x) < _LEAST or len(np.unique(x)) < 10 or x.std() == 0 or y.std() == 0:
-        return False
-    return bool(abs(np.corrcoef(x, y)[0, 1]) > 0.999)
-
-
-def _covariances(
-    weight_U: NDArray[np.float64], mean_U: NDArray[np.float64], pair_U: NDArray[np.float64], code_U: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the column explains of two rows, and what two rows share; for all units, then without each block of them.
-
-    Args:
-        pair_U: The mean product of two different rows.
-    """
+def _covariances(units: _Units) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the column explains of two rows, and what two rows share; for all units, then without each block of them."""
+    weight_U, mean_U, pair_U, code_U = units
     _, code_U = np.unique(code_U, return_inverse=True)
     bins = int(code_U.max()) + 1
     block_U = np.random.default_rng(0).permutation(len(code_U)) % _BLOCKS
@@ -99,3 +154,17 @@ def _covariances(
     middle = (means.sum(1) ** 2 + itself.sum(1)) / total**2
     within = np.divide(means**2 + itself, weight, out=np.zeros_like(means), where=weight > 0).sum(1)
     return within / total - middle, pairs / total - middle
+
+
+def _error(left_out: NDArray[np.float64]) -> float:
+    """The standard error of a statistic that is given for all units, then without each block (jackknife)."""
+    blocks = left_out[1:]
+    return float(np.sqrt((len(blocks) - 1) / len(blocks) * np.sum((blocks - blocks.mean()) ** 2)))
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks, the mean of them for equal values."""
+    _, place = np.unique(values, return_inverse=True)
+    count = np.bincount(place)
+    ranks: NDArray[np.float64] = (np.cumsum(count) - (count - 1) / 2)[place]
+    return ranks

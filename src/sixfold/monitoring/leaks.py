@@ -191,7 +191,7 @@ def _tables(
     """Table columns that were computed from what came later."""
     reached = {one.name: one for one in traced.columns}
     said: dict[str, str] = {}
-    for name, text in changed_by_cut(scratch, system, ingested, reached, data, folder).items():
+    for name, text in changed_by_cut(scratch, system, ingested, rows, reached, data, folder).items():
         said.setdefault(name, text)
     for name, text in repeated_totals(scratch, system, ingested, rows, reached).items():
         said.setdefault(name, text)

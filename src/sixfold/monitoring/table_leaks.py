@@ -18,7 +18,7 @@ from sixfold.design.sources import Csv, File, JsonLines, Parquet, Query, Source
 from sixfold.design.system import System
 from sixfold.features.joins_sql import Relations, looked_up
 from sixfold.features.scratch import Scratch, quoted
-from sixfold.monitoring.foresight import foresight, repeats
+from sixfold.monitoring.foresight import foresight, lean, repeats
 from sixfold.monitoring.strength import as_flag, codes
 
 __all__ = ["changed_by_cut", "foresights", "repeated_totals"]
@@ -28,7 +28,13 @@ MOST = 300_000
 
 
 def changed_by_cut(
-    scratch: Scratch, system: System, ingested: Relations, columns: Iterable[str], data: Path, folder: Path
+    scratch: Scratch,
+    system: System,
+    ingested: Relations,
+    rows: str,
+    columns: Iterable[str],
+    data: Path,
+    folder: Path,
 ) -> dict[str, str]:
     """Columns of tables that are queries over a stream's own files: which change when the stream's later half is gone.
 
@@ -46,7 +52,8 @@ def changed_by_cut(
         own = [name.split(".")[1] for name in wanted if name.split(".")[0] == table.name]
         own = [one.name for one in table.fields if one.name in own]
         for stream in system.streams.values():
-            middle = scratch.read(f"select quantile_disc(time, 0.5) from {ingested.sql(stream.name)}")[0][0].as_py()
+            those = f"{rows} where _example" if stream.name == system.examples.name else ingested.sql(stream.name)
+            middle = scratch.read(f"select quantile_disc(time, 0.5) from {those}")[0][0].as_py()
             if middle is None or not own:
                 continue
             sources = tuple(_cut(source, stream, middle, system.timezone) for source in table.sources)
@@ -126,22 +133,34 @@ def foresights(
             unit_B = key_B * (int(code_B.max()) + 1) + code_B
             for label in system.labels:
                 value_B = as_flag(np.asarray(read[f"label.{label}"].to_numpy(), np.float64))
-                for those_B in (np.ones(len(key_B), bool), later_B):
-                    text = _told(unit_B[those_B], code_B[those_B], value_B[those_B], label)
-                    if text is not None:
-                        found.setdefault(f"{table.name}.{f.name}", text)
+                text = _told(unit_B, code_B, value_B, later_B, label)
+                if text is not None:
+                    found.setdefault(f"{table.name}.{f.name}", text)
     return found
 
 
-def _told(unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDArray[np.float64], label: str) -> str | None:
-    seen = foresight(unit_B, code_B, value_B)
-    if seen is None or not seen.knows:
-        return None
-    times = f"{seen.explained / seen.common:.1f} times what" if seen.common > 0 else "more than"
-    return (
-        f"for label {label} it explains {times} a key's rows have in common, which only a value made from the "
-        f"outcomes themselves can ({seen.units:,} keys, {seen.z:.0f} standard errors)"
-    )
+def _told(
+    unit_B: NDArray[np.int64],
+    code_B: NDArray[np.int64],
+    value_B: NDArray[np.float64],
+    later_B: NDArray[np.bool_],
+    label: str,
+) -> str | None:
+    for those_B in (np.ones(len(unit_B), bool), later_B):
+        seen = foresight(unit_B[those_B], code_B[those_B], value_B[those_B])
+        if seen is not None and seen.knows:
+            times = f"{seen.explained / seen.common:.2f} times what" if seen.common > 0 else "more than"
+            return (
+                f"for label {label} it explains {times} a key's rows have in common, which only a value made from "
+                f"the outcomes themselves can ({seen.units:,} keys, {seen.z:.0f} standard errors)"
+            )
+    leans = lean(unit_B, code_B, value_B, later_B)
+    if leans is not None and leans.knows:
+        return (
+            f"for label {label} it explains {leans.later:.2g} of the later half's variance and {leans.earlier:.2g} of "
+            f"the earlier half's ({leans.units:,} keys with rows in both)"
+        )
+    return None
 
 
 def _cut(source: Source, stream: Stream, middle_us: int, timezone: str) -> Source:
