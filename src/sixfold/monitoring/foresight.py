@@ -66,7 +66,7 @@ def foresight(unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDA
     """Measure a column against a label; None where too few keys have two rows or more.
 
     Args:
-        unit_B: The row's key and the column's value for it, as a number from 0 on.
+        unit_B: The row's key and the column's value for it, as a number from 0 on without wide gaps.
         code_B: The column's value or bin, the same for all rows of a unit.
         value_B: The label; NaN is left out.
     """
@@ -124,7 +124,6 @@ class _Units(NamedTuple):
 def _units(unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDArray[np.float64]) -> _Units | None:
     known = ~np.isnan(value_B)
     unit_B, code_B, value_B = unit_B[known], code_B[known], value_B[known]
-    _, first_U, unit_B = np.unique(unit_B, return_index=True, return_inverse=True)
     n_U = np.bincount(unit_B)
     kept_U = n_U >= 2
     if kept_U.sum() < _LEAST:
@@ -132,7 +131,9 @@ def _units(unit_B: NDArray[np.int64], code_B: NDArray[np.int64], value_B: NDArra
     total_U, squares_U = np.bincount(unit_B, value_B)[kept_U], np.bincount(unit_B, value_B**2)[kept_U]
     weight_U: NDArray[np.float64] = n_U[kept_U].astype(np.float64)
     pair_U = (total_U**2 - squares_U) / (weight_U * (weight_U - 1))
-    return _Units(weight_U, total_U / weight_U, pair_U, code_B[first_U][kept_U])
+    code_U = np.zeros(len(n_U), np.int64)
+    code_U[unit_B] = code_B
+    return _Units(weight_U, total_U / weight_U, pair_U, code_U[kept_U])
 
 
 def _covariances(units: _Units) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

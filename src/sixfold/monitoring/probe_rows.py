@@ -79,12 +79,19 @@ def keyed(group: FeatureGroup, system: System, rows: str, columns: str, where: s
 
 
 def event_rows(
-    scratch: Scratch, system: System, ingested: Relations, group: FeatureGroup, aggregates: Collection[Aggregate]
+    scratch: Scratch,
+    system: System,
+    ingested: Relations,
+    group: FeatureGroup,
+    aggregates: Collection[Aggregate],
+    where: str = "true",
 ) -> str:
     """Keep a group's events: keys `k0, …`, `_time`, `_known`, `_offset`, and whether an aggregate sees it: `s0, …`."""
     stream, row = system.streams[group.stream], group.event
     names = event_names(group, aggregates)
-    joined = looked_up(stream_rows(stream, ingested), row.joins, names, system.tables, ingested, at="_known")
+    joined = looked_up(
+        stream_rows(stream, ingested, where=where), row.joins, names, system.tables, ingested, at="_known"
+    )
     spelled = {name: quoted(name) for name in names}
     seen = [
         f"({measure(a, lambda e: sql.duckdb(e, spelled, '_known', system.timezone))}) is not null as s{i}"

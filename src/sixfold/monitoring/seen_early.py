@@ -97,9 +97,10 @@ def shown_together(
 ) -> list[Sight]:
     """For features of one group over the examples' stream: the examples that see another row of their own list."""
     group, aggregates = _of_group(system, features)
-    events = event_rows(scratch, system, ingested, group, aggregates)
-    on = " and ".join(f"p.k{i} = e.k{i}" for i in range(len(group.entities)))
     several = f"select _list from {rows} group by _list having count(*) > 1"
+    listed = f'"offset" in (select _offset from {rows} where _list in ({several}))'
+    events = event_rows(scratch, system, ingested, group, aggregates, listed)
+    on = " and ".join(f"p.k{i} = e.k{i}" for i in range(len(group.entities)))
     points = keyed(group, system, rows, "_offset, time, _list", f"_example and _list in ({several})")
     counts = ", ".join(f"count(distinct case when e.s{i} then p._offset end)" for i in range(len(aggregates)))
     read = scratch.read(

@@ -125,14 +125,16 @@ def foresights(
         base = f"select _offset, time, {keys}, {labels} from {rows} where _example and {drawn}"
         names = frozenset(f"{table.name}.{f.name}" for f in own)
         joined = looked_up(base, [join], names, system.tables, ingested, at="time")
-        read = scratch.read(f"select *, dense_rank() over (order by {keys}) as _key from ({joined})")
-        key_B, late_B = np.asarray(read["_key"], np.int64), np.asarray(read["time"], np.int64)
-        later_B = late_B > np.median(late_B)
+        kept = scratch.table(f"select *, dense_rank() over (order by {keys}) as _key from ({joined}) order by _offset")
+        read = scratch.read(f"select _key, time, {labels} from {kept} order by _offset")
+        key_B, time_B = np.asarray(read["_key"], np.int64), np.asarray(read["time"], np.int64)
+        values = {n: as_flag(np.asarray(read[f"label.{n}"].to_numpy(), np.float64)) for n in system.labels}
+        later_B = time_B > np.median(time_B)
         for f in own:
-            code_B = codes(read[f"{table.name}.{f.name}"], f.kind)
-            unit_B = key_B * (int(code_B.max()) + 1) + code_B
-            for label in system.labels:
-                value_B = as_flag(np.asarray(read[f"label.{label}"].to_numpy(), np.float64))
+            column = scratch.read(f"select {quoted(f'{table.name}.{f.name}')} from {kept} order by _offset")[0]
+            code_B = codes(column, f.kind)
+            _, unit_B = np.unique(key_B * (int(code_B.max()) + 1) + code_B, return_inverse=True)
+            for label, value_B in values.items():
                 text = _told(unit_B, code_B, value_B, later_B, label)
                 if text is not None:
                     found.setdefault(f"{table.name}.{f.name}", text)
