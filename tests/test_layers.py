@@ -15,7 +15,7 @@ LIBRARIES = {
     "lmdb": {"stores"},
     "redis": {"stores"},
     "mlflow": {"registry"},
-    "duckdb": {"data", "features", "pipeline"},
+    "duckdb": {"data", "features", "monitoring", "pipeline"},
     "lightgbm": {"training", "inference"},
     "onnxruntime": {"inference", "training"},
     "faiss": {"serving"},

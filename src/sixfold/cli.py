@@ -23,27 +23,35 @@ Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random."
 @app.command()
 def check(
     design: Design,
-    data: Annotated[Path | None, typer.Option(help="Ingest this folder too, and say what the data looks like.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="[FOLDER]", help="Look at the data too: in this folder, or where a run would take it."),
+    ] = None,
     workdir: Workdir = None,
+    json_: Annotated[bool, typer.Option("--json", help="With data: one JSON object and nothing else.")] = False,
 ) -> None:
-    """Say what is wrong with a design, or draw it in text; with data, what that looks like and which checks fail."""
-    from sixfold.design.draw import draw
-
+    """Say what is wrong with a design, or draw it; with data, also what that looks like and what knows the label."""
     located = locate(design)
-    typer.echo(draw(located.system))
+    if not json_:
+        from sixfold.design.draw import draw
+
+        typer.echo(draw(located.system))
     if data is None:
         return
     import time
 
-    from sixfold.pipeline.data_steps import ingest_step, profile_data
+    from sixfold.pipeline.check import check_design_data
     from sixfold.pipeline.run import wide_console
 
-    job = located.job(data=data, workdir=workdir, seed=0)
-    report, console = ingest_step(job, now_us=time.time_ns() // 1000), wide_console(stderr=False)
-    found = profile_data(job, report)
-    for table in (report.table(), *found.tables()):
-        console.print(table)
-    if found.failed:
+    job = located.job(data=Path(data) if data else None, workdir=workdir, seed=0)
+    found = check_design_data(job, now_us=time.time_ns() // 1000)
+    if json_:
+        sys.stdout.write(json.dumps(found.to_json()) + "\n")
+    else:
+        console = wide_console(stderr=False)
+        for shown in found.tables():
+            console.print(shown)
+    if not found.passed:
         raise typer.Exit(1)
 
 
@@ -166,10 +174,20 @@ def audit(
 def main(arguments: list[str] | None = None) -> Any:
     """Exit 0: done; 1: the design, the data or a release is wrong, in our words; 2: the command line is."""
     try:
-        app(arguments)
+        app(_with_values(sys.argv[1:] if arguments is None else arguments))
     except SixfoldError as error:
         typer.echo(f"sixfold: {error}", err=True)
         raise SystemExit(1) from None
+
+
+def _with_values(arguments: list[str]) -> list[str]:
+    """`check --data` without a folder takes the data from where a run would."""
+    alone = [
+        at
+        for at, word in enumerate(arguments)
+        if word == "--data" and (at + 1 == len(arguments) or arguments[at + 1].startswith("-"))
+    ]
+    return ["--data=" if at in alone and arguments[0] == "check" else word for at, word in enumerate(arguments)]
 
 
 if __name__ == "__main__":
