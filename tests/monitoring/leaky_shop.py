@@ -123,6 +123,6 @@ def shop(
 def looked_at(system: sf.System, data: Path, work: Path) -> Leaks:
     """Ingest the shop's data and look for leaks."""
     work.mkdir()
-    ingest(system, data, work / "ingested", now_us=10**15)
+    ingest(system, data, work / "ingested", now_us=2 * 10**15)
     with duckdb.connect() as con:
         return find_leaks(con, system, Ingested.of(system, work / "ingested"), data, work)
