@@ -13,14 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sixfold as sf
+from sixfold.design.kinds import NUMBER
+from sixfold.design.schema import Aggregate
 from sixfold.features.batch import attach, attach_as_known
 from sixfold.features.layout import layout
 from sixfold.features.packed import group_space
+from sixfold.features.reads import Events, Reads, attach_values
 from sixfold.features.state import StateWriter
 from sixfold.stores import LmdbStore
 from sixfold.testing import worlds
 
-DAY = 86_400_000_000
+SECOND, DAY = 1_000_000, 86_400_000_000
+COUNT = Aggregate("n", "count", None, None, None, None, None, None, NUMBER)
 COUNTS = {"own": {"n": sf.count(), "lately": sf.count(window="1d"), "seen": sf.last("video", n=5)}}
 
 
@@ -66,6 +70,28 @@ def test_a_table_version_is_seen_from_its_arrival_on(tmp_path):
     with closing(duckdb.connect()) as con:
         found = attach_as_known(con, worlds.make_system(COUNTS), files, asked, ["videos.author"])
     assert found["videos.author"].to_pylist() == ["p", "p", "q\\"]
+
+
+def test_only_what_came_late_and_what_it_overtook_is_looked_at_apart():
+    """Events a second apart that arrive two seconds late, read as they happen: each read sees a prefix, and no more."""
+    size, asked = 1000, []
+    known, starts = np.arange(size) * SECOND, np.array([0, size])
+    events = Events(known, np.arange(size), starts, [pa.array(np.ones(size))])
+    reads = Reads(np.zeros(size, np.int64), known, np.arange(size) - 2)
+
+    def values(windows, measures):
+        asked.append(len(measures[0]))
+        return [windows.value(COUNT, measures[0])]
+
+    (found,) = attach_values(events, reads, values, as_served=False)
+    assert found.to_pylist() == [max(i - 1.0, 0.0) for i in range(size)]
+    assert asked == [size]
+    # The event at 500 s comes at the end: whoever reads behind it sees the others apart.
+    offsets = np.concatenate([np.arange(500), [size], np.arange(500, size - 1)])
+    (found,) = attach_values(events._replace(offset_E=offsets), reads, values, as_served=False)
+    assert found.to_pylist()[:501] == [max(i - 1.0, 0.0) for i in range(501)]
+    assert found.to_pylist()[502:] == [i - 1.0 for i in range(502, size)]
+    assert asked[1:] == [size, size + sum(range(1, 499))]
 
 
 class TestRows:

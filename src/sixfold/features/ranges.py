@@ -3,7 +3,7 @@
 Differences of running sums would take fewer steps, but lose small values beside large ones of the past, and minima
 cannot be subtracted at all.
 """
-# B = ranges, E = elements
+# B = owners of ranges, E = elements
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,59 +22,73 @@ Ints = NDArray[np.int64]
 
 def folded(
     leaves_E: Columns,
-    begin_B: Ints,
-    end_B: Ints,
+    spans: Sequence[tuple[Ints, Ints]],
     start: Sequence[float],
     merge: Callable[[Columns, Columns], Columns],
     onto: Callable[[Columns, Columns, Ints], Columns] | None = None,
 ) -> Columns:
-    """The merged elements of each range [begin, end).
+    """The merged elements that lie in the ranges [begin, end) of each of B.
 
     Args:
+        spans: One range for each of B, or several.
         start: The value of no element, one for each column.
         merge: Of earlier and later neighbours.
-        onto: How a part of a range is merged into what its ranges have so far (their places in B are given too);
+        onto: How a part of a range is merged into what its owners have so far (their places in B are given too);
             default `merge`. Parts come in no order.
     """
     onto = onto or (lambda total, part, which: merge(total, part))
-    totals = tuple(np.full(len(begin_B), value) for value in start)
-    low_B, high_B, level = begin_B.copy(), end_B.copy(), leaves_E
-    left = np.flatnonzero(low_B < high_B)
+    totals, level = tuple(np.full(len(spans[0][0]), value) for value in start), leaves_E
+    left = [_Left(begin_B, end_B) for begin_B, end_B in spans]
 
     def take(which: Ints, places: Ints) -> None:
         merged = onto(tuple(t[which] for t in totals), tuple(column[places] for column in level), which)
         for total, column in zip(totals, merged):
             total[which] = column
 
-    while len(left):
-        low, high = low_B[left], high_B[left]
-        odd = (low & 1) == 1
-        take(left[odd], low[odd])
-        low += odd
-        odd = ((high & 1) == 1) & (low < high)
-        high -= odd
-        take(left[odd], high[odd])
-        low_B[left], high_B[left] = low >> 1, high >> 1
-        left = left[low < high]
+    while any(len(one.which) for one in left):
+        for one in left:
+            one.shrink(take)
         even = len(level[0]) & ~1
         level = merge(tuple(c[0:even:2] for c in level), tuple(c[1:even:2] for c in level))
     return totals
 
 
-def deviations(values_E: Floats, seen_E: NDArray[np.bool_], begin_B: Ints, end_B: Ints) -> tuple[Floats, Floats]:
-    """How many values are seen in each range, and the sum of their squared distances from their mean.
+class _Left:
+    """What is not taken yet of one range for each of B, in places of the level at hand."""
+
+    def __init__(self, begin_B: Ints, end_B: Ints) -> None:
+        self.low_B, self.high_B = begin_B.copy(), end_B.copy()
+        self.which = np.flatnonzero(begin_B < end_B)
+
+    def shrink(self, take: Callable[[Ints, Ints], None]) -> None:
+        """Take what has no neighbour within its range, and go to places of the next level."""
+        low, high = self.low_B[self.which], self.high_B[self.which]
+        odd = (low & 1) == 1
+        take(self.which[odd], low[odd])
+        low += odd
+        odd = ((high & 1) == 1) & (low < high)
+        high -= odd
+        take(self.which[odd], high[odd])
+        self.low_B[self.which], self.high_B[self.which] = low >> 1, high >> 1
+        self.which = self.which[low < high]
+
+
+def deviations(
+    values_E: Floats, seen_E: NDArray[np.bool_], spans: Sequence[tuple[Ints, Ints]]
+) -> tuple[Floats, Floats]:
+    """How many values are seen in the ranges, and the sum of their squared distances from their mean.
 
     Merged as (n, mean, M2) (Chan, Golub & LeVeque, COMPSTAT 1982).
     """
     leaves = (seen_E.astype(np.float64), np.where(seen_E, values_E, 0.0), np.zeros(len(values_E)))
-    count, _, squares = folded(leaves, begin_B, end_B, (0.0, 0.0, 0.0), _chan)
+    count, _, squares = folded(leaves, spans, (0.0, 0.0, 0.0), _chan)
     return count, squares
 
 
 def decayed_sums(
-    values_E: Floats, known_E: Ints, begin_B: Ints, end_B: Ints, time_B: Ints, half_life_us: int
+    values_E: Floats, known_E: Ints, spans: Sequence[tuple[Ints, Ints]], time_B: Ints, half_life_us: int
 ) -> Floats:
-    """The sum of each range's values, each worth half as much a half-life later, as of the range's time."""
+    """The sum of the values in the ranges, each worth half as much a half-life later, as of the time of each of B."""
 
     def merge(earlier: Columns, later: Columns) -> Columns:
         passed = (earlier[1] - later[1]) / half_life_us
@@ -85,7 +99,7 @@ def decayed_sums(
 
     # Where one key's events end and another's begin, time goes back; such neighbours are part of no range.
     with np.errstate(over="ignore", invalid="ignore"):
-        return folded((values_E, known_E), begin_B, end_B, (0.0, 0.0), merge, onto)[0]
+        return folded((values_E, known_E), spans, (0.0, 0.0), merge, onto)[0]
 
 
 def _chan(one: Columns, other: Columns) -> Columns:

@@ -1,8 +1,9 @@
-"""Aggregates over windows of sorted events, as arrays: two binary searches a read, then what lies between."""
+"""Aggregates over windows of sorted events, as arrays: binary searches for where a window is, then what lies there."""
 # B = reads, K = keys, E = events of all keys, ascending by key, known time and offset, V = those that a measure sees
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,104 +15,150 @@ from sixfold.features._range_kernels import distinct_counts, most_frequent
 from sixfold.features.hashing import hash_numbers, hash_texts, leading_zeros
 from sixfold.features.ranges import Columns, decayed_sums, deviations, folded
 
-__all__ = ["Windows"]
+__all__ = ["Span", "Windows", "place"]
 
 Ints = NDArray[np.int64]
 _ELEMENTS_A_CHUNK = 1 << 24
 
 
-class Windows:
-    """The events of some keys, and the reads that look back at them."""
+class Span(NamedTuple):
+    """A range of neighbours for each read: [begin, end)."""
 
-    def __init__(self, known_E: Ints, starts_K: Ints, key_B: Ints, time_B: Ints) -> None:
-        """
-        Args:
-            known_E: Known times in microseconds.
-            starts_K: Where each key's events begin, and last where all end: shape (K + 1,).
-            key_B: Which key is read; -1: one without events.
-            time_B: When it is read; an event at this very time is not seen.
-        """
-        self._known_E, self._time_B = known_E, time_B
-        nothing = key_B < 0
-        self._first_B = np.where(nothing, 0, starts_K[key_B])
-        self._end_B = _place(known_E, self._first_B, np.where(nothing, 0, starts_K[key_B + 1]), time_B)
-        self._begins: dict[tuple[int, int], Ints] = {}
+    begin_B: Ints
+    end_B: Ints
+
+
+class Windows:
+    """What some reads see of the events of their keys, and aggregates over windows of it.
+
+    Args:
+        known_E: Known times in microseconds.
+        spans: What each read sees, before its time: one span, or several of which the later hold later events. Each
+            ascends by known time.
+        time_B: When it is read.
+    """
+
+    def __init__(self, known_E: Ints, spans: Sequence[Span], time_B: Ints) -> None:
+        self._known_E, self._spans, self._time_B = known_E, spans, time_B
+        self._windows: dict[tuple[int, int], Sequence[Span]] = {}
+        self._measures: dict[int, _Measure] = {}
+        self._sums: dict[tuple[int, int | None], NDArray[np.float64]] = {}
 
     def value(self, aggregate: Aggregate, measure_E: pa.Array) -> pa.ChunkedArray:
         """An aggregate's value at each read, over the measure that it sees (`windows_sql.measure`)."""
-        seen_E = np.asarray(measure_E.is_valid())
-        before_E = _running(seen_E)
-        begin_B = self._begin(aggregate)
-        first_B, last_B = before_E[begin_B], before_E[self._end_B]
-        count_B = last_B - first_B
+        measure, window = self._measured(measure_E), self._window(aggregate)
+        own = [Span(measure.before_E[span.begin_B], measure.before_E[span.end_B]) for span in window]
+        count_B = sum((span.end_B - span.begin_B for span in own), np.zeros(len(self._time_B), np.int64))
+        nothing = count_B == 0
         match aggregate.function:
             case "since_last":
-                latest = pa.array(self._known_E[seen_E]).take(pa.array(last_B - 1, mask=count_B == 0))
-                known_B = np.asarray(latest.fill_null(0))
-                found = pa.array((self._time_B - known_B) / 1e6, mask=count_B == 0)
+                latest = pa.array(self._known_E[measure.seen_E]).take(pa.array(_last(own), mask=nothing))
+                found = pa.array((self._time_B - np.asarray(latest.fill_null(0))) / 1e6, mask=nothing)
             case "first":
-                found = measure_E.drop_null().take(pa.array(first_B, mask=count_B == 0))
+                found = measure.values_V.take(pa.array(_first(own), mask=nothing))
+            case "last" if aggregate.n is None:
+                found = measure.values_V.take(pa.array(_last(own), mask=nothing))
             case "last":
-                values_V = measure_E.drop_null()
-                if aggregate.n is not None:
-                    return _lists(values_V, last_B, np.minimum(count_B, aggregate.n))
-                found = values_V.take(pa.array(last_B - 1, mask=count_B == 0))
+                return _lists(measure.values_V, _latest(own, aggregate.n or 1))
             case "top":
-                begin_B = np.maximum(first_B, last_B - (aggregate.limit or 1))
-                return _most_frequent(measure_E.drop_null(), begin_B, last_B, aggregate.n)
+                return _most_frequent(measure, _latest(own, aggregate.limit or 1), aggregate.n)
             case "distinct":
-                found = pa.array(_distinct(measure_E.drop_null(), first_B, last_B, aggregate.limit or 1))
+                found = pa.array(_distinct(measure, own, aggregate.limit or 1))
             case _:
-                found = self._number(aggregate, measure_E, begin_B, count_B)
+                found = self._number(aggregate, measure, window, count_B)
         return pa.chunked_array([found])
 
-    def _number(self, aggregate: Aggregate, measure_E: pa.Array, begin_B: Ints, count_B: Ints) -> pa.Array:
+    def _number(self, aggregate: Aggregate, measure: "_Measure", window: Sequence[Span], count_B: Ints) -> pa.Array:
         """A value that is reckoned from how many events there are, and their sum, extremes or distances."""
-        end_B = self._end_B
         match aggregate.function:
             case "count":
                 return pa.array(count_B.astype(np.float64))
-            case "sum" | "mean":
-                (sum_B,) = folded((np.asarray(measure_E.fill_null(0.0)),), begin_B, end_B, (0.0,), _added)
-                if aggregate.function == "sum":
-                    return pa.array(sum_B)
-                return pa.array(sum_B / np.maximum(count_B, 1), mask=count_B == 0)
+            case "sum":
+                return pa.array(self._sum(aggregate, measure, window))
+            case "mean":
+                return pa.array(self._sum(aggregate, measure, window) / np.maximum(count_B, 1), mask=count_B == 0)
             case "min" | "max":
                 nothing, merge = (np.inf, _smaller) if aggregate.function == "min" else (-np.inf, _larger)
-                (value_B,) = folded((np.asarray(measure_E.fill_null(nothing)),), begin_B, end_B, (nothing,), merge)
+                (value_B,) = folded((measure.filled(nothing),), window, (nothing,), merge)
                 return pa.array(value_B, mask=count_B == 0)
             case "std":
-                values_E = np.asarray(measure_E.fill_null(0.0))
-                n_B, squares_B = deviations(values_E, np.asarray(measure_E.is_valid()), begin_B, end_B)
+                n_B, squares_B = deviations(measure.filled(0.0), measure.seen_E, window)
                 return pa.array(np.sqrt(squares_B / np.maximum(n_B - 1, 1)), mask=n_B < 2)
             case "rate":
-                good_E = _running(np.asarray(measure_E.fill_null(False)))
+                good_E = _running(np.asarray(measure.measure_E.fill_null(False)))
+                good_B = sum((good_E[span.end_B] - good_E[span.begin_B] for span in window), np.zeros(len(count_B)))
                 successes, trials = aggregate.prior or (0.0, 0.0)
-                return pa.array((good_E[end_B] - good_E[begin_B] + successes) / (count_B + trials))
+                return pa.array((good_B + successes) / (count_B + trials))
             case "decayed":
-                values_E = np.asarray(measure_E.cast(pa.float64()).fill_null(0.0))
                 half_life_us = aggregate.half_life_us or 1
-                return pa.array(decayed_sums(values_E, self._known_E, begin_B, end_B, self._time_B, half_life_us))
+                return pa.array(decayed_sums(measure.filled(0.0), self._known_E, window, self._time_B, half_life_us))
         raise ValueError(f"no such aggregate: {aggregate.function}")
 
-    def _begin(self, aggregate: Aggregate) -> Ints:
-        """Where the window of each read begins, at `floor(t - window, hop)` (rule T2)."""
+    def _sum(self, aggregate: Aggregate, measure: "_Measure", window: Sequence[Span]) -> NDArray[np.float64]:
+        """Shared by a sum and a mean."""
+        key = id(measure), aggregate.window_us
+        if key not in self._sums:
+            (self._sums[key],) = folded((measure.filled(0.0),), window, (0.0,), _added)
+        return self._sums[key]
+
+    def _measured(self, measure_E: pa.Array) -> "_Measure":
+        # It keeps the array, so that no other one has its id.
+        if id(measure_E) not in self._measures:
+            self._measures[id(measure_E)] = _Measure(measure_E)
+        return self._measures[id(measure_E)]
+
+    def _window(self, aggregate: Aggregate) -> Sequence[Span]:
+        """What each read sees from `floor(t - window, hop)` on (rule T2)."""
         window_us, hop_us = aggregate.window_us, aggregate.hop_us
         if window_us is None or hop_us is None:
-            return self._first_B
-        if (window_us, hop_us) not in self._begins:
+            return self._spans
+        if (window_us, hop_us) not in self._windows:
             start_B = (self._time_B - window_us) // hop_us * hop_us
-            self._begins[window_us, hop_us] = _place(self._known_E, self._first_B, self._end_B, start_B)
-        return self._begins[window_us, hop_us]
+            self._windows[window_us, hop_us] = [
+                Span(place(self._known_E, begin_B, end_B, start_B), end_B) for begin_B, end_B in self._spans
+            ]
+        return self._windows[window_us, hop_us]
 
 
-def _place(known_E: Ints, low_B: Ints, high_B: Ints, at_B: Ints) -> Ints:
-    """The first place in `[low, high]` whose event is not before `at`: one binary search for all."""
+class _Measure:
+    """What aggregates see of the events, and what several of them make of that."""
+
+    def __init__(self, measure_E: pa.Array) -> None:
+        self.measure_E = measure_E
+        self.seen_E = np.asarray(measure_E.is_valid())
+        self.before_E = _running(self.seen_E)
+        """How many are seen before each event: shape (E + 1,)."""
+
+    def filled(self, nothing: float) -> NDArray[np.float64]:
+        """Numbers (a flag is 0 or 1), with this one where an event is not seen."""
+        return np.asarray(self.measure_E.cast(pa.float64()).fill_null(nothing))
+
+    @cached_property
+    def values_V(self) -> pa.Array:
+        """What is seen."""
+        return self.measure_E.drop_null()
+
+    @cached_property
+    def coded(self) -> tuple[Ints, pa.Array]:
+        """A code for each value seen, and the different values by code; -0.0 and 0.0 are one."""
+        values = self.values_V
+        if pa.types.is_floating(values.type):
+            values = pc.add(values, 0.0)
+        encoded = values.dictionary_encode()
+        return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary
+
+
+def place(ascending_E: Ints, low_B: Ints, high_B: Ints, at_B: Ints) -> Ints:
+    """The first place in `[low, high]` whose value is not below `at`: one binary search for all.
+
+    Args:
+        ascending_E: Ascending within each `[low, high)`.
+    """
     low_B, high_B = low_B.copy(), high_B.copy()
     for _ in range(int((high_B - low_B).max(initial=0)).bit_length()):
         middle_B = (low_B + high_B) // 2
-        before = (low_B < high_B) & (known_E[np.minimum(middle_B, len(known_E) - 1)] < at_B)
-        low_B, high_B = np.where(before, middle_B + 1, low_B), np.where(before, high_B, middle_B)
+        below = (low_B < high_B) & (ascending_E[np.minimum(middle_B, len(ascending_E) - 1)] < at_B)
+        low_B, high_B = np.where(below, middle_B + 1, low_B), np.where(below, high_B, middle_B)
     return low_B
 
 
@@ -120,45 +167,87 @@ def _running(flags_E: NDArray[np.bool_]) -> Ints:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(flags_E, dtype=np.int64)])
 
 
-def _lists(values_V: pa.Array, end_B: Ints, size_B: Ints) -> pa.ChunkedArray:
-    """Lists of so many values before each end, in pieces, since a piece of Arrow has 32-bit offsets."""
-    cuts: Sequence[int] = (np.flatnonzero(np.diff(np.cumsum(size_B) // _ELEMENTS_A_CHUNK)) + 1).tolist()
-    pieces = []
-    for low, high in pairwise([0, *cuts, len(end_B)]):
-        size, end = size_B[low:high], end_B[low:high]
-        offsets = np.concatenate([[0], np.cumsum(size)])
-        place_E = np.arange(offsets[-1]) + np.repeat(end - size - offsets[:-1], size)
-        pieces.append(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values_V.take(pa.array(place_E))))
-    return pa.chunked_array(pieces)
+def _first(spans: Sequence[Span]) -> Ints:
+    """Where the first element of each read is; of any value where it has none."""
+    found = spans[-1].begin_B
+    for begin_B, end_B in spans[-2::-1]:
+        found = np.where(begin_B < end_B, begin_B, found)
+    return found
 
 
-def _coded(values_V: pa.Array) -> tuple[Ints, pa.Array]:
-    """A code for each value, and the different values by code; -0.0 and 0.0 are one."""
-    if pa.types.is_floating(values_V.type):
-        values_V = pc.add(values_V, 0.0)
-    encoded = values_V.dictionary_encode()
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary
+def _last(spans: Sequence[Span]) -> Ints:
+    """Where the last element of each read is; of any value where it has none."""
+    found = spans[0].end_B - 1
+    for begin_B, end_B in spans[1:]:
+        found = np.where(begin_B < end_B, end_B - 1, found)
+    return found
 
 
-def _distinct(values_V: pa.Array, begin_B: Ints, end_B: Ints, size: int) -> NDArray[np.float64]:
-    codes_V, different = _coded(values_V)
+def _latest(spans: Sequence[Span], n: int) -> list[Span]:
+    """The last n elements of each read."""
+    left_B, found = np.full(len(spans[0].end_B), n), list[Span]()
+    for begin_B, end_B in reversed(spans):
+        size_B = np.minimum(end_B - begin_B, left_B)
+        found.insert(0, Span(end_B - size_B, end_B))
+        left_B = left_B - size_B
+    return found
+
+
+def _elements(spans: Sequence[Span]) -> Iterator[tuple[slice, Ints, Ints]]:
+    """The elements of all spans of each read one after the other, so many reads at a time that memory is bounded.
+
+    Yields:
+        Which reads, the places of their elements, and where each read's begin among these, one more than there are.
+    """
+    begins = np.stack([span.begin_B for span in spans], axis=1)
+    sizes = np.stack([span.end_B - span.begin_B for span in spans], axis=1)
+    total_B = sizes.sum(axis=1)
+    cuts = np.flatnonzero(np.diff(np.cumsum(total_B) // _ELEMENTS_A_CHUNK)) + 1
+    for low, high in zip([0, *cuts.tolist()], [*cuts.tolist(), len(total_B)]):
+        begin, size = begins[low:high].ravel(), sizes[low:high].ravel()
+        before = np.concatenate([[0], np.cumsum(size)])
+        places = np.arange(before[-1]) + np.repeat(begin - before[:-1], size)
+        yield slice(low, high), places, before[:: len(spans)]
+
+
+def _lists(values_V: pa.Array, spans: Sequence[Span]) -> pa.ChunkedArray:
+    """Lists of these values, in pieces, since a piece of Arrow has 32-bit offsets."""
+    pieces = [
+        pa.ListArray.from_arrays(pa.array(starts, pa.int32()), values_V.take(pa.array(places)))
+        for _, places, starts in _elements(spans)
+    ]
+    return pa.chunked_array(pieces, pa.list_(values_V.type))
+
+
+def _distinct(measure: _Measure, spans: Sequence[Span], size: int) -> NDArray[np.float64]:
+    codes_V, different = measure.coded
     if pa.types.is_string(different.type) or pa.types.is_large_string(different.type):
         hashes_U = hash_texts(different.to_pylist())
     else:
         hashes_U = hash_numbers(different.to_numpy(zero_copy_only=False))
-    order_B = np.lexsort((begin_B, end_B))
-    return distinct_counts(codes_V, leading_zeros(hashes_U), begin_B, end_B, order_B, size)
+    zeros_U, begin_B, end_B = leading_zeros(hashes_U), spans[0].begin_B, spans[0].end_B
+    if len(spans) == 1:
+        return distinct_counts(codes_V, zeros_U, begin_B, end_B, np.lexsort((begin_B, end_B)), size)
+    found_B = np.zeros(len(begin_B))
+    for which, places, starts in _elements(spans):
+        order = np.arange(len(starts) - 1)
+        found_B[which] = distinct_counts(codes_V[places], zeros_U, starts[:-1], starts[1:], order, size)
+    return found_B
 
 
-def _most_frequent(values_V: pa.Array, begin_B: Ints, end_B: Ints, n: int | None) -> pa.ChunkedArray:
-    codes_V, different = _coded(values_V)
-    chosen, starts = most_frequent(codes_V, begin_B, end_B, n or 1)
-    if n is None:
-        found = np.diff(starts) > 0
-        places = np.zeros(len(begin_B), np.int64)
-        places[found] = chosen
-        return pa.chunked_array([different.take(pa.array(places, mask=~found))])
-    return _lists(different.take(pa.array(chosen)), starts[1:], np.diff(starts))
+def _most_frequent(measure: _Measure, spans: Sequence[Span], n: int | None) -> pa.ChunkedArray:
+    codes_V, different = measure.coded
+    pieces = []
+    for _, places, starts in _elements(spans):
+        chosen, begins = most_frequent(codes_V[places], starts[:-1], starts[1:], n or 1)
+        if n is None:
+            found = np.diff(begins) > 0
+            values = np.zeros(len(found), np.int64)
+            values[found] = chosen
+            pieces.append(different.take(pa.array(values, mask=~found)))
+        else:
+            pieces.append(pa.ListArray.from_arrays(pa.array(begins, pa.int32()), different.take(pa.array(chosen))))
+    return pa.chunked_array(pieces, different.type if n is None else pa.list_(different.type))
 
 
 def _added(one: Columns, other: Columns) -> Columns:
