@@ -1,36 +1,29 @@
-"""The hot loops over packed rows, compiled by numba; loaded by the stream worker and the server only."""
-# K = keys, N = events sorted by key and then (known, offset), A = columns of tiles, F = features finished from tiles
-
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+"""The hot loop that folds events into packed rows, compiled; loaded by the stream worker and the server only."""
+# K = keys, N = events sorted by key and then (known, offset), A = columns of tiles
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from sixfold.features._compiled import compiled
 from sixfold.features.hashing import MAX_ZEROS
 from sixfold.features.layout import BASE_TILE, FAR, NEVER
 
-__all__ = ["estimate", "finish_distinct", "finish_list", "finish_tiles", "fold"]
+__all__ = ["clear", "far_end", "fold", "merge", "zeros"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def _compiled(function: _F) -> _F:
-    return cast(_F, njit(cache=True, nogil=True)(function))
-
-
-@_compiled
-def _far_end(t: int, window: int, hop: int) -> int:
+@compiled
+def far_end(t: int, window: int, hop: int) -> int:
+    """Where a window at `t` begins (rule T2)."""
     # Floor division goes toward minus infinity here, as the rule wants it.
     return (t - window) // hop * hop
 
 
-@_compiled
-def _clear(ops: Ints, first: int, width: int, ints: Ints, floats: Floats, at: int) -> None:
+@compiled
+def clear(ops: Ints, first: int, width: int, ints: Ints, floats: Floats, at: int) -> None:
     """Make a tile's columns those of no event."""
     for m in range(width):
         op = ops[first + m]
@@ -46,7 +39,7 @@ def _clear(ops: Ints, first: int, width: int, ints: Ints, floats: Floats, at: in
             floats[at + m] = 0.0
 
 
-@_compiled
+@compiled
 def _merge_std(into: Floats, at: int, other: Floats, other_at: int) -> bool:
     """(n, mean, M2) of both (Chan, Golub & LeVeque, COMPSTAT 1982)."""
     n, more = into[at], other[other_at]
@@ -59,7 +52,7 @@ def _merge_std(into: Floats, at: int, other: Floats, other_at: int) -> bool:
     return True
 
 
-@_compiled
+@compiled
 def _merge_decayed(ints: Ints, floats: Floats, at: int, time: int, value: float, half_life: float) -> bool:
     """(known, sum as of then) of both, as of the later."""
     if time == NEVER:
@@ -74,8 +67,8 @@ def _merge_decayed(ints: Ints, floats: Floats, at: int, time: int, value: float,
     return True
 
 
-@_compiled
-def _merge(
+@compiled
+def merge(
     ops: Ints,
     half_lives: Floats,
     first: int,
@@ -117,7 +110,7 @@ def _merge(
     return held
 
 
-@_compiled
+@compiled
 def _fold_level(
     ops: Ints,
     half_lives: Floats,
@@ -133,7 +126,7 @@ def _fold_level(
 ) -> int:
     """Merge one level's old tiles (from slot `at`) with new events into `out` (from slot `to`); how many tiles."""
     hop, window, first, width = level[0], level[1], level[2], level[3]
-    keep_from = BASE_TILE if hop == 0 else _far_end(clock + 1, window, hop)
+    keep_from = BASE_TILE if hop == 0 else far_end(clock + 1, window, hop)
     floats, add_ints, columns = out.view(np.float64), adds.reshape(-1), adds.shape[1]
     add_floats = add_ints.view(np.float64)
     stride, count, i, e = 1 + width, 0, 0, 0
@@ -150,9 +143,9 @@ def _fold_level(
             i += 1
             held = True
         else:
-            _clear(ops, first, width, out, floats, slot + 1)
+            clear(ops, first, width, out, floats, slot + 1)
         while e < len(known) and (hop == 0 or known[e] // hop * hop == start):
-            held |= _merge(
+            held |= merge(
                 ops,
                 half_lives,
                 first,
@@ -170,7 +163,7 @@ def _fold_level(
     return count
 
 
-@_compiled
+@compiled
 def _reverse(out: Ints, to: int, count: int) -> None:
     """Turn `count` entries around."""
     for j in range(count // 2):
@@ -179,7 +172,7 @@ def _reverse(out: Ints, to: int, count: int) -> None:
         out[a + 1], out[b + 1] = out[b + 1], out[a + 1]
 
 
-@_compiled
+@compiled
 def _fold_list(
     old: Ints,
     at: int,
@@ -194,7 +187,7 @@ def _fold_list(
 ) -> int:
     """Merge one list's old entries with new events, keeping the latest n in the window; how many entries."""
     n, window, hop, distinct = limits[0], limits[1], limits[2], limits[3]
-    keep_from = NEVER if window == 0 else _far_end(clock + 1, window, hop)
+    keep_from = NEVER if window == 0 else far_end(clock + 1, window, hop)
     count, i, e = 0, entries - 1, len(known) - 1
     size = 2
     while distinct and size < 2 * (entries + len(known)):
@@ -220,8 +213,8 @@ def _fold_list(
     return count
 
 
-@_compiled
-def _zeros(value: int) -> int:
+@compiled
+def zeros(value: int) -> int:
     """How many zero bits a hash begins with."""
     zeros = 0
     while zeros < MAX_ZEROS and value >= 0:
@@ -230,7 +223,7 @@ def _zeros(value: int) -> int:
     return zeros
 
 
-@_compiled
+@compiled
 def _kept(value: int, out: Ints, to: int, count: int, met: Ints, levels: Ints, n: int) -> bool:
     """Whether a hash, met from the latest backward, is new and among the n latest of one of its levels.
 
@@ -238,9 +231,9 @@ def _kept(value: int, out: Ints, to: int, count: int, met: Ints, levels: Ints, n
         met: A hash table of the places (plus 1) of those kept, of a size that is a power of two.
         levels: How many were kept so far of those with at least so many leading zeros.
     """
-    zeros = _zeros(value)
+    own = zeros(value)
     # Of those with at least as many zeros n came later; then they did in all its lower levels too.
-    if levels[zeros] >= n:
+    if levels[own] >= n:
         return False
     place = value & (len(met) - 1)
     while met[place] != 0:
@@ -248,11 +241,11 @@ def _kept(value: int, out: Ints, to: int, count: int, met: Ints, levels: Ints, n
             return False
         place = (place + 1) & (len(met) - 1)
     met[place] = count + 1
-    levels[: zeros + 1] += 1
+    levels[: own + 1] += 1
     return True
 
 
-@_compiled
+@compiled
 def fold(
     definition: int,
     ops: Ints,
@@ -315,157 +308,3 @@ def fold(
         to = write
         out_starts[k + 1] = to
     return out[:to].copy(), out_starts
-
-
-@_compiled
-def _finish(code: int, ints: Ints, floats: Floats, a: int, b: int, numbers: Floats, t: int) -> tuple[float, bool]:
-    """The value that merged columns give at `t`, and whether it is known."""
-    if code == 0:
-        return floats[a], True
-    if code == 1:
-        return (floats[b] / floats[a], True) if floats[a] > 0 else (0.0, False)
-    if code == 2:
-        return (floats[b] + numbers[0]) / (floats[a] + numbers[1]), True
-    if code == 3:
-        return (floats[a], True) if np.isfinite(floats[a]) else (0.0, False)
-    if code == 4:
-        return (np.sqrt(floats[a + 2] / (floats[a] - 1.0)), True) if floats[a] > 1.0 else (0.0, False)
-    if code == 5:
-        return (floats[a + 1], True) if ints[a] != FAR else (0.0, False)
-    if code == 6:
-        return ((t - ints[a]) / 1e6, True) if ints[a] != NEVER else (0.0, False)
-    return (floats[a + 1] * 2.0 ** ((ints[a] - t) / numbers[0]), True) if ints[a] != NEVER else (0.0, True)
-
-
-@_compiled
-def finish_tiles(
-    ops: Ints,
-    half_lives: Floats,
-    levels: Ints,
-    head: int,
-    codes: Ints,
-    numbers: Floats,
-    rows: Ints,
-    row_starts: Ints,
-    now: int,
-) -> tuple[Floats, Flags]:
-    """The features of packed rows that tiles give, at `now`, or at a row's clock + 1 us where that is later.
-
-    Args:
-        codes, numbers: Ascending by level and window, so that each window goes on where the one before ended.
-        rows, row_starts: As `old` and `old_starts` of `fold`; a key without a row has no slots.
-
-    Returns:
-        Values (the bits of what is no number) and whether they are known, shape (F, K).
-    """
-    keys, features = len(row_starts) - 1, len(codes)
-    data, valid = np.zeros((features, keys)), np.ones((features, keys), np.bool_)
-    floats = rows.view(np.float64)
-    sums = np.ones(len(levels), np.bool_)
-    for level in range(len(levels)):
-        for m in range(levels[level, 2], levels[level, 2] + levels[level, 3]):
-            sums[level] &= ops[m] == 0
-    merged = np.empty(len(ops), np.int64)
-    merged_floats = merged.view(np.float64)
-    for k in range(keys):
-        at = row_starts[k]
-        has_row = row_starts[k + 1] > at
-        t = max(now, rows[at + 1] + 1) if has_row else now
-        begin, end, slot, level = at + head, at + head, at + head, -1
-        for f in range(features):
-            if codes[f, 1] != level:
-                level = codes[f, 1]
-                first, width = levels[level, 2], levels[level, 3]
-                _clear(ops, first, width, merged, merged_floats, first)
-                begin = end
-                end += rows[at + 2 + level] * (1 + width) if has_row else 0
-                slot = end - 1 - width
-            window, hop = codes[f, 4], codes[f, 5]
-            start = BASE_TILE if window == 0 else _far_end(t, window, hop)
-            while slot >= begin and rows[slot] >= start:
-                if sums[level]:
-                    for m in range(width):
-                        merged_floats[first + m] += floats[slot + 1 + m]
-                else:
-                    _merge(ops, half_lives, first, width, merged, merged_floats, first, rows, floats, slot + 1)
-                slot -= 1 + width
-            data[f, k], valid[f, k] = _finish(
-                codes[f, 0], merged, merged_floats, first + codes[f, 2], first + codes[f, 3], numbers[f], t
-            )
-    return data, valid
-
-
-@_compiled
-def _list_at(levels: Ints, head: int, which: int, rows: Ints, at: int) -> int:
-    """The slot where the entries of a row's list begin."""
-    slot = at + head
-    for level in range(len(levels)):
-        slot += rows[at + 2 + level] * (1 + levels[level, 3])
-    for j in range(which):
-        slot += 2 * rows[at + 2 + len(levels) + j]
-    return slot
-
-
-@_compiled
-def finish_list(
-    levels: Ints, list_limits: Ints, head: int, which: int, rows: Ints, row_starts: Ints, now: int
-) -> tuple[Ints, Ints]:
-    """The entries of one list in the window at `now` (see `finish_tiles`), oldest first.
-
-    Returns:
-        The values of all keys one after the other, and where each key's begin, shape (K + 1,).
-    """
-    keys = len(row_starts) - 1
-    window, hop = list_limits[which, 1], list_limits[which, 2]
-    starts = np.zeros(keys + 1, np.int64)
-    values = np.empty(keys * list_limits[which, 0], np.int64)
-    to = 0
-    for k in range(keys):
-        at = row_starts[k]
-        if row_starts[k + 1] > at:
-            slot = _list_at(levels, head, which, rows, at)
-            start = NEVER if window == 0 else _far_end(max(now, rows[at + 1] + 1), window, hop)
-            for i in range(rows[at + 2 + len(levels) + which]):
-                if rows[slot + 2 * i] >= start:
-                    values[to] = rows[slot + 2 * i + 1]
-                    to += 1
-        starts[k + 1] = to
-    return values[:to].copy(), starts
-
-
-@_compiled
-def finish_distinct(
-    levels: Ints, list_limits: Ints, head: int, which: int, rows: Ints, row_starts: Ints, now: int
-) -> Floats:
-    """How many different values one `distinct` list stands for in the window at `now` (see `finish_tiles`)."""
-    keys = len(row_starts) - 1
-    size, window, hop = list_limits[which, 0], list_limits[which, 1], list_limits[which, 2]
-    counts, met = np.zeros(keys), np.empty(MAX_ZEROS + 1, np.int64)
-    for k in range(keys):
-        at = row_starts[k]
-        if row_starts[k + 1] == at:
-            continue
-        slot = _list_at(levels, head, which, rows, at)
-        start = NEVER if window == 0 else _far_end(max(now, rows[at + 1] + 1), window, hop)
-        met[:] = 0
-        for i in range(rows[at + 2 + len(levels) + which]):
-            if rows[slot + 2 * i] >= start:
-                met[_zeros(rows[slot + 2 * i + 1])] += 1
-        counts[k] = estimate(met, size)
-    return counts
-
-
-@_compiled
-def estimate(met: Ints, size: int) -> float:
-    """The estimate of how many different values there are, from the first level that is not full.
-
-    Args:
-        met: Shape (MAX_ZEROS + 1,): how many different hashes begin with exactly so many zeros.
-        size: Of a full level.
-    """
-    left = met.sum()
-    for level in range(MAX_ZEROS):
-        if left < size:
-            return float(left) * 2.0**level
-        left -= met[level]
-    return float(left) * 2.0**MAX_ZEROS

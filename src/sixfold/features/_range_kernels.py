@@ -1,27 +1,19 @@
 """Loops over ranges of sorted values that arrays cannot express: distinct values, most frequent values."""
 # B = ranges, V = values, U = different ones
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from sixfold.features._kernels import estimate
+from sixfold.features._compiled import compiled
+from sixfold.features._finish_kernels import estimate
 from sixfold.features.hashing import MAX_ZEROS
 
 __all__ = ["distinct_counts", "most_frequent"]
 
 Ints = NDArray[np.int64]
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def _compiled(function: _F) -> _F:
-    return cast(_F, njit(cache=True, nogil=True)(function))
-
-
-@_compiled
+@compiled
 def distinct_counts(
     codes_V: Ints, zeros_U: Ints, begin_B: Ints, end_B: Ints, order_B: Ints, size: int
 ) -> NDArray[np.float64]:
@@ -53,7 +45,7 @@ def distinct_counts(
     return counts_B
 
 
-@_compiled
+@compiled
 def most_frequent(values_V: Ints, begin_B: Ints, end_B: Ints, n: int) -> tuple[Ints, Ints]:
     """The n most frequent values of each range, most frequent first; of equally frequent ones the later in V first.
 

@@ -1,7 +1,7 @@
 """Point-in-time values of many rows at once, by DuckDB: what serving would have answered at each row's time."""
 # B = reads: pairs of a row and a key, E = events of all keys, K = keys
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import pairwise
 
 import duckdb
@@ -14,7 +14,8 @@ from sixfold.design.schema import FeatureGroup
 from sixfold.design.system import System
 from sixfold.errors import InvalidField
 from sixfold.features import sql
-from sixfold.features.joins_sql import Relations, looked_up, stream_rows
+from sixfold.features.joins_sql import Relations, looked_up
+from sixfold.features.keyed_sql import events_by_key, list_places, rows_by_key
 from sixfold.features.needs import Needs, event_names, needs
 from sixfold.features.posted import offsets_as_of, posted
 from sixfold.features.reads import Events, Reads, attach_values
@@ -136,11 +137,10 @@ class _Group:
         seen = {a.name: measure(a, lambda e: sql.duckdb(e, spelled, "_known", system.timezone)) for a in read}
         self.measures = list(dict.fromkeys(seen.values()))
         self.measure_of = [self.measures.index(seen[a.name]) for a in self.aggregates]
-        self.row_keys = [system.row.keys[entity] for entity in group.entities]
-        self.lists = [i for i, name in enumerate(self.row_keys) if system.kinds[name].is_list]
+        self.lists = [system.row.keys[group.entities[i]] for i in list_places(system, group)]
         for a in self.aggregates:
             if self.lists and (a.kind.is_list or a.kind.base != "number"):
-                rule = f"a number, since {' and '.join(self.row_keys[i] for i in self.lists)} is averaged over its keys"
+                rule = f"a number, since {' and '.join(self.lists)} is averaged over its keys"
                 raise InvalidField(where=group.at, part=f"Features {group.name}", field=a.name, rule=rule, value=a.kind)
 
     def read(self, base: str, seen_B: NDArray[np.int64] | None) -> dict[str, pa.ChunkedArray]:
@@ -149,11 +149,9 @@ class _Group:
         Args:
             seen_B: The largest log offset that each of these rows sees; None: `as_of_offset` holds for all.
         """
-        parts = [f"k{i}" for i in range(len(self.row_keys))]
+        parts = [f"k{i}" for i in range(len(self.group.entities))]
         on = " and ".join(f"p.{part} = k.{part}" for part in parts)
-        points = self.scratch.table(
-            _by_key(f"select _row, time as t, {_as_keys(self.row_keys)} from {base}", len(parts), self.lists)
-        )
+        points = self.scratch.table(rows_by_key(self.system, self.group, base, "_row, time as t"))
         keys = self.scratch.table(
             f"select *, row_number() over () - 1 as key from (select distinct {', '.join(parts)} from {points})"
         )
@@ -176,23 +174,18 @@ class _Group:
         bounds = [(a.window_us, a.hop_us) for a in self.aggregates]
         if all(window is not None for window, _ in bounds):
             span += f" and known >= {min((first - (w or 0)) // (h or 1) * (h or 1) for w, h in bounds)}"
-        stream, row = self.system.streams[self.group.stream], self.group.event
-        joined = looked_up(
-            stream_rows(stream, self.ingested, as_of_offset=self.as_of_offset, where=span),
-            row.joins,
-            self.names,
-            self.system.tables,
+        measures = ", ".join(f"{sql} as m{i}" for i, sql in enumerate(self.measures))
+        one = events_by_key(
+            self.system,
             self.ingested,
-            at="_known",
+            self.group,
+            self.names,
+            measures,
+            where=span,
+            only=" or ".join(f"m{i} is not null" for i in range(len(self.measures))),
             as_of_offset=self.as_of_offset,
             in_order=posted(self.scratch, self.ingested, self._tables()),
         )
-        names = [row.keys[entity] for entity in self.group.entities]
-        lists = [i for i, name in enumerate(names) if _is_list(self.system, self.group, name)]
-        columns = ", ".join(f"{sql} as m{i}" for i, sql in enumerate(self.measures))
-        seen = " or ".join(f"m{i} is not null" for i in range(len(self.measures)))
-        measured = f"select _known, _offset, {_as_keys(names)}, {columns} from ({joined})"
-        one = _by_key(f"select * from ({measured}) where {seen}", len(names), lists)
         columns = ", ".join(f"p.m{i}" for i in range(len(self.measures)))
         return f"select k.key, p._known as known, p._offset, {columns} from ({one}) p join {keys} k on {on}"
 
@@ -263,21 +256,3 @@ def _derived(
         read = scratch.read(f"select {', '.join(values)} from {scratch.rows(source)} order by _row")
         made |= {f"{group.name}.{name}": read.column(i) for i, (name, _, _) in enumerate(columns)}
     return made
-
-
-def _as_keys(names: Sequence[str]) -> str:
-    return ", ".join(f"{quoted(name)} as k{i}" for i, name in enumerate(names))
-
-
-def _by_key(query: str, keys: int, lists: Collection[int]) -> str:
-    """The rows of a query with keys `k0, k1, …`, one for each combination of distinct elements; none for a null key."""
-    for i in lists:
-        query = f"select * replace (unnest(list_distinct(k{i})) as k{i}) from ({query})"
-    return f"select * from ({query}) where {' and '.join(f'k{i} is not null' for i in range(keys))}"
-
-
-def _is_list(system: System, group: FeatureGroup, name: str) -> bool:
-    """Whether the events' rows hold a list of keys under this name."""
-    owner, _, column = name.rpartition(".")
-    keys = system.tables[owner].links if owner else system.streams[group.stream].keys
-    return any(key.is_list for key in keys if key.name == column)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sixfold.design.kinds import Kind
-from sixfold.features import _kernels
+from sixfold.features._finish_kernels import finish_distinct, finish_list, finish_tiles
 from sixfold.features._range_kernels import most_frequent
 from sixfold.features.arrays import Array, Lists, Values, nulls
 from sixfold.features.dictionary import Dictionary
@@ -23,7 +23,7 @@ class Finished:
     Args:
         slots, starts: K packed rows, as `packed.unpack` gives them.
         at: Shape (P,), which packed row each pair has.
-        now_us: When they are read (see `_kernels.finish_tiles`).
+        now_us: When they are read (see `_finish_kernels.finish_tiles`).
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Finished:
         """All features that tiles give and whether they are known, shape (F, P)."""
         if self._tiles is None:
             own = self._layout
-            data, valid = _kernels.finish_tiles(
+            data, valid = finish_tiles(
                 own.ops,
                 own.half_lives,
                 own.levels,
@@ -73,9 +73,9 @@ class Finished:
         own = self._layout
         which = (own.levels, own.list_limits, own.head, place, self._slots, self._starts, self._now_us)
         if one.function == "distinct":
-            counts = _kernels.finish_distinct(*which)
+            counts = finish_distinct(*which)
             return Values(counts, np.ones(len(counts), bool))
-        slots, starts = _kernels.finish_list(*which)
+        slots, starts = finish_list(*which)
         if one.function == "top":
             slots, starts = most_frequent(slots, starts[:-1], starts[1:], one.n)
         data = self._decoded(one.kind, slots, np.ones(len(slots), bool))

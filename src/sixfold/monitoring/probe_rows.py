@@ -7,11 +7,12 @@ from sixfold.design.schema import Aggregate, FeatureGroup
 from sixfold.design.system import System
 from sixfold.features import sql
 from sixfold.features.joins_sql import Relations, looked_up, stream_rows
+from sixfold.features.keyed_sql import events_by_key
 from sixfold.features.needs import event_names, through_tables
 from sixfold.features.scratch import Scratch, quoted
 from sixfold.features.windows_sql import measure
 
-__all__ = ["LIST_GAP_US", "REQUEST_SPAN_US", "event_rows", "keyed", "probe_rows", "request_column"]
+__all__ = ["LIST_GAP_US", "REQUEST_SPAN_US", "event_rows", "probe_rows", "request_column"]
 
 LIST_GAP_US = 1_000_000
 """Rows of one query nearer than this were shown together: nobody looks at one thing and turns to the next so fast."""
@@ -71,13 +72,6 @@ def request_column(scratch: Scratch, system: System, ingested: Relations) -> str
     return None
 
 
-def keyed(group: FeatureGroup, system: System, rows: str, columns: str, where: str = "true") -> str:
-    """A query of probe rows with the keys of a feature group as `k0, k1, …`, one for each element of list keys."""
-    names = [system.row.keys[entity] for entity in group.entities]
-    lists = [i for i, name in enumerate(names) if system.kinds[name].is_list]
-    return _by_key(f"select {columns}, {_as_keys(names)} from {rows} where {where}", len(names), lists)
-
-
 def event_rows(
     scratch: Scratch,
     system: System,
@@ -87,21 +81,14 @@ def event_rows(
     where: str = "true",
 ) -> str:
     """Keep a group's events: keys `k0, …`, `_time`, `_known`, `_offset`, and whether an aggregate sees it: `s0, …`."""
-    stream, row = system.streams[group.stream], group.event
     names = event_names(group, aggregates)
-    joined = looked_up(
-        stream_rows(stream, ingested, where=where), row.joins, names, system.tables, ingested, at="_known"
-    )
     spelled = {name: quoted(name) for name in names}
     seen = [
         f"({measure(a, lambda e: sql.duckdb(e, spelled, '_known', system.timezone))}) is not null as s{i}"
         for i, a in enumerate(aggregates)
     ]
-    keys = [row.keys[entity] for entity in group.entities]
-    lists = [i for i, name in enumerate(keys) if _list_of_events(system, group, name)]
-    time = quoted(f"{stream.name}.time")
-    query = f"select _known, _offset, {time} as _time, {_as_keys(keys)}, {', '.join(seen)} from ({joined})"
-    return scratch.table(_by_key(query, len(keys), lists))
+    columns = ", ".join([f"{quoted(f'{group.stream}.time')} as _time", *seen])
+    return scratch.table(events_by_key(system, ingested, group, names, columns, where=where))
 
 
 def _together(scratch: Scratch, system: System, ingested: Relations, joined: str) -> str:
@@ -128,19 +115,3 @@ def _together(scratch: Scratch, system: System, ingested: Relations, joined: str
 def _sql(system: System, expression: Expression) -> str:
     time = quoted(f"{system.examples.name}.time")
     return sql.duckdb(expression, {n: quoted(n) for n in expression.names}, time, system.timezone)
-
-
-def _as_keys(names: Collection[str]) -> str:
-    return ", ".join(f"{quoted(name)} as k{i}" for i, name in enumerate(names))
-
-
-def _by_key(query: str, keys: int, lists: Collection[int]) -> str:
-    for i in lists:
-        query = f"select * replace (unnest(list_distinct(k{i})) as k{i}) from ({query})"
-    return f"select * from ({query}) where {' and '.join(f'k{i} is not null' for i in range(keys))}"
-
-
-def _list_of_events(system: System, group: FeatureGroup, name: str) -> bool:
-    owner, _, column = name.rpartition(".")
-    keys = system.tables[owner].links if owner else system.streams[group.stream].keys
-    return any(key.is_list for key in keys if key.name == column)
