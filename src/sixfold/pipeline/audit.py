@@ -27,7 +27,7 @@ from sixfold.pipeline.job import make_folder
 from sixfold.registry import Releases
 from sixfold.serving.replies import ANSWERS
 from sixfold.stores import EventLog
-from sixfold.stores.opening import open_log
+from sixfold.stores.opening import open_log, where_log
 
 __all__ = ["Audit", "audit"]
 
@@ -88,7 +88,7 @@ def audit(system: System, workdir: Path, *, since_us: int | None = None, sample:
     with closing(open_log(system.deployment.stores, system.name, make_folder(workdir))) as log:
         answers = _sampled(list(_answers(log, since_us)), sample)
         if not answers:
-            raise NoAnswers(path=str(workdir / "log"))
+            raise NoAnswers(path=where_log(system.deployment.stores, system.name, workdir))
         releases = Releases(workdir / "releases")
         for (release, until_us), own in _grouped(answers).items():
             served = releases.open(release).system
@@ -190,8 +190,8 @@ class _Recomputed:
     def compare(self, found: dict[str, FeatureSkew]) -> None:
         """Add every served value to its feature's counts."""
         names = sorted(self._query_side | self._item_side)
-        low, high = self._values(names, self._low), self._values(names, self._high)
-        late = self._values(names, None, as_served=False)
+        low, late = self._values(names, self._low), self._values(names, None, as_served=False)
+        high = low if (self._low == self._high).all() else self._values(names, self._high)
         guesses: Sequence[tuple[str, Mapping[str, list[Any]]]] = ()
         for name in names:
             skew = found.setdefault(name, FeatureSkew(name))
@@ -204,10 +204,10 @@ class _Recomputed:
                 key = answer[self._system.query] if name in self._query_side else item["key"]
                 where = {"request_id": answer["request_id"], "key": str(key)}
                 if not any(same(served, one) for one in expected) and len(expected) == 1:
-                    guesses = guesses or self._guesses(names)
+                    guesses = guesses or self._guesses(names, late)
                 skew.add(served, expected, late[name][i], [(kind, v[name][i]) for kind, v in guesses], **where)
 
-    def _guesses(self, names: list[str]) -> list[tuple[str, Mapping[str, list[Any]]]]:
+    def _guesses(self, names: list[str], late: Mapping[str, list[Any]]) -> list[tuple[str, Mapping[str, list[Any]]]]:
         """What values would be if something certain had gone wrong."""
         nobody = self._rows
         for entity in self._system.row.base:
@@ -217,7 +217,7 @@ class _Recomputed:
         stale = [("stale", self._values(names, seen)) for seen in behind]
         lost = ("lost", self._values(names, self._low, rows=nobody))
         history = ("stale", self._values(names, np.full(len(self._low), -1)))
-        return [("ahead", self._values(names, None, as_served=False)), *stale, lost, history]
+        return [("ahead", late), *stale, lost, history]
 
     def _arrow(self, name: str, values: list[Any]) -> pa.Array:
         kind = self._system.kinds[name]

@@ -14,7 +14,7 @@ from sixfold.stores.lmdb_states import LmdbStates
 from sixfold.stores.log import EventLog
 from sixfold.stores.online import OnlineStore, Snapshots
 
-__all__ = ["States", "open_log", "open_states"]
+__all__ = ["States", "open_log", "open_states", "where_log"]
 
 
 class States(Protocol):
@@ -68,6 +68,11 @@ def open_log(stores: Stores, system: str, workdir: Path) -> EventLog:
 
         return RedisLog(stores.url, _prefix(system))
     return LmdbLog(workdir / "log")
+
+
+def where_log(stores: Stores, system: str, workdir: Path) -> str:
+    """Where the event log of a system is, for messages."""
+    return f"{stores.url} ({_prefix(system)})" if isinstance(stores, Redis) else str(workdir / "log")
 
 
 def open_states(stores: Stores, system: str, workdir: Path) -> States:
