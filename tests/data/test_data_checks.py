@@ -76,6 +76,13 @@ def test_rows_nulls_ranges_unknown_keys_gaps_and_duplicates_are_measured(folder)
     assert ("unknown", "plays", "member") not in found, "no table has members"
 
 
+def test_a_row_of_a_table_without_a_key_is_refused_and_hides_no_unknown_key(folder):
+    (folder / "songs.csv").write_text(SONGS + ",m\n")
+    found = profiled(folder).measures
+    assert (found["rows", "songs", None], found["refused", "songs", None]) == (2, 1 / 3)
+    assert found["unknown", "plays", "song"] == 0.25
+
+
 def test_checks_hold_or_not_by_what_is_measured(folder):
     right = ("rows(plays) >= 4", "nulls(plays.liked) <= 0.25", "unknown(plays.song) <= 0.3", "gap_h(plays) <= 8")
     wrong = ("min(plays.seconds) >= 0", "rows(songs) >= 3", "refused(plays) >= 0.1")

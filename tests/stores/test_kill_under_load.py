@@ -1,4 +1,4 @@
-"""Writers of features killed under load, by the harness that other stores can use too, and that it would notice."""
+"""Writers of features killed under load, and that the harness would notice what is wrong."""
 
 import json
 import subprocess
@@ -23,9 +23,9 @@ def test_forty_kills_lose_nothing_double_nothing_and_leave_every_feature_right()
 @pytest.mark.parametrize("fault", ["an event applied twice", "an event left out"])
 def test_a_state_that_is_wrong_by_one_event_is_noticed(tmp_path, fault):
     log, store = LmdbLog(tmp_path / "log"), LmdbStore(tmp_path / "state")
-    log.append([kills._event(n) for n in range(20)], arrival_us=0)
+    log.append([kills.event(n) for n in range(20)], arrival_us=0)
     records = log.read(-1, 100)
-    writer, truth = StateWriter(kills._system(), store), kills._Truth()
+    writer, truth = StateWriter(kills.system(), store), kills.Truth()
     writer.apply(records)
     truth.take(records)
     assert truth.differences(store) == 0
@@ -33,7 +33,7 @@ def test_a_state_that_is_wrong_by_one_event_is_noticed(tmp_path, fault):
         writer.apply([records[5]._replace(offset=20)])
     else:
         store.commit([], offset=20)
-    log.append([kills._event(20)], arrival_us=0)
+    log.append([kills.event(20)], arrival_us=0)
     truth.take(log.read(19, 100))
     assert truth.differences(store) > 0
     log.close()

@@ -73,11 +73,11 @@ def test_a_password_comes_out_of_the_environment(tmp_path, monkeypatch):
 
 
 def test_of_two_workers_that_fold_the_same_events_one_gets_through(redis_server):
-    log, system = RedisLog(redis_server.url, "two"), kills._system()
+    log, system = RedisLog(redis_server.url, "two"), kills.system()
     stores = [RedisStore(redis_server.url, "two:state") for _ in range(2)]
     workers = [StateWriter(system, store) for store in stores]
-    log.append([kills._event(n) for n in range(50)], arrival_us=0)
-    truth = kills._Truth()
+    log.append([kills.event(n) for n in range(50)], arrival_us=0)
+    truth = kills.Truth()
     truth.take(log.read(-1, 100))
     workers[0].apply(log.read(-1, 20))
     with pytest.raises(StateMoved):
@@ -92,14 +92,14 @@ def test_of_two_workers_that_fold_the_same_events_one_gets_through(redis_server)
 def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged_and_all_go_on(tmp_path):
     with RedisServer(tmp_path) as server:
         log, store = RedisLog(server.url, "load"), RedisStore(server.url, "load:state")
-        writer, truth = StateWriter(kills._system(), store), kills._Truth()
+        writer, truth = StateWriter(kills.system(), store), kills.Truth()
         acknowledged = failures = 0
         for _ in range(4):
             killer = threading.Timer(0.3, server.kill)
             killer.start()
             while server.process.poll() is None or failures == 0:
                 try:
-                    log.append([kills._event(n) for n in range(acknowledged, acknowledged + 20)], arrival_us=0)
+                    log.append([kills.event(n) for n in range(acknowledged, acknowledged + 20)], arrival_us=0)
                     acknowledged += 20
                     writer.apply(log.read(writer.offset, 500))
                 except (StoreUnreachable, StateMoved) as error:
@@ -112,7 +112,7 @@ def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged_and_all_
             new = log.read(truth.offset, 10_000_000)
             assert [record.offset for record in new] == list(range(truth.offset + 1, truth.offset + 1 + len(new)))
             truth.take(new)
-            numbers = truth._numbers
+            numbers = truth.numbers
             assert numbers == list(range(len(numbers)))
             assert acknowledged <= len(numbers) <= acknowledged + 20
             assert truth.differences(store) == 0

@@ -30,8 +30,9 @@ from sixfold.features.arrays import column
 from sixfold.features.serving import Reader
 from sixfold.features.state import StateWriter
 from sixfold.stores import LmdbLog, LmdbStore, NewEvent, Record
+from sixfold.stores.online import OnlineStore
 
-__all__ = ["Survived", "survive"]
+__all__ = ["Survived", "Truth", "event", "survive", "system"]
 
 KEYS, LATEST, SECOND = 7, 5, 1_000_000
 _SMALL = 1 << 16
@@ -56,7 +57,7 @@ class Survived(msgspec.Struct):
 def survive(folder: Path, *, kills: int, seed: int) -> Survived:
     """Kill a writer so many times and look each time at what it left in this folder."""
     draw, found, sent = random.Random(seed), Survived(), 0
-    truth = _Truth()
+    truth = Truth()
     for _ in range(kills):
         acknowledged = _killed(folder, sent, draw)
         found.kills += 1
@@ -99,12 +100,12 @@ def _killed(folder: Path, first: int, draw: random.Random) -> int:
 
 def _write(folder: Path, number: int, acknowledge: int, seed: int) -> None:
     """Append and apply until killed."""
-    draw, system = random.Random(seed), _system()
+    draw = random.Random(seed)
     with _opened(folder) as (log, store):
-        writer = StateWriter(system, store)
+        writer = StateWriter(system(), store)
         while True:
             size = draw.choice([1, 3, 50, 400])
-            events = [_event(n) for n in range(number, number + size)]
+            events = [event(n) for n in range(number, number + size)]
             log.append(events, arrival_us=events[-1].time_us)
             number += size
             os.write(acknowledge, _number.pack(number))
@@ -123,33 +124,35 @@ def _opened(folder: Path) -> Iterator[tuple[LmdbLog, LmdbStore]]:
         yield log, store
 
 
-def _event(number: int) -> NewEvent:
+def event(number: int) -> NewEvent:
+    """The event of a number; its viewer, page, time and value follow from it."""
     at = number * SECOND
     row = {"viewer": str(number % KEYS), "page": str(number), "time": at, "known": at, "number": number}
     return NewEvent("plays", b"%d" % number, at, _encode({**row, "x": float(number % 5)}))
 
 
-class _Truth:
+class Truth:
     """What the features of each key are, by counting."""
 
     def __init__(self) -> None:
         self.offset = -1
-        self._numbers: list[int] = []
+        self.numbers: list[int] = []
+        """Of the events taken, in the order of the log."""
 
     def take(self, records: list[Record]) -> None:
         """Go on with what the log holds beyond what was taken."""
-        self._numbers += [_decode(record.payload)["number"] for record in records]
+        self.numbers += [_decode(record.payload)["number"] for record in records]
         self.offset += len(records)
 
-    def differences(self, store: LmdbStore) -> int:
+    def differences(self, store: OnlineStore) -> int:
         """How many features of the store are not those of the events that it says it has applied."""
-        applied = np.array(self._numbers[: store.offset() + 1], np.int64)
+        applied = np.array(self.numbers[: store.offset() + 1], np.int64)
         if not len(applied):
             return 0
         now = (int(applied.max()) + 1) * SECOND
         keys = {"viewer": column(Kind("text", domain="viewer"), [str(key) for key in range(KEYS)])}
         names = [f"own.{name}" for name in ("n", "total", "lately", "latest", "pages")]
-        read = Reader(_system(), store).columns(names, keys, now)
+        read = Reader(system(), store).columns(names, keys, now)
         found, wrong = {name: array.to_list() for name, array in read.items()}, 0
         for key in range(KEYS):
             mine = applied[applied % KEYS == key]
@@ -160,7 +163,8 @@ class _Truth:
         return wrong
 
 
-def _system() -> sf.System:
+def system() -> sf.System:
+    """A design whose features `Truth` can count."""
     viewer, page = sf.Entity("viewer"), sf.Entity("page")
     plays = sf.Events("plays", [], viewer.key(), page.key(), time=sf.Time(unit="us"), x=sf.Number())
     own = sf.Features(
@@ -195,8 +199,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # Compile before the first fork: the writers begin at once then.
         with _opened(Path(folder) / "warm") as (_, store):
-            StateWriter(_system(), store).apply([Record(0, 0, "plays", 0, _event(0).payload)])
-            _Truth().differences(store)
+            StateWriter(system(), store).apply([Record(0, 0, "plays", 0, event(0).payload)])
+            Truth().differences(store)
         found = survive(Path(folder) / "work", kills=given.kills, seed=given.seed)
     print(json.dumps(msgspec.to_builtins(found)))
     sys.exit(found.lost + found.doubled + found.wrong > 0)
