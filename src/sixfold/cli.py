@@ -171,6 +171,30 @@ def audit(
         raise typer.Exit(1)
 
 
+@app.command()
+def erase(
+    design: Design,
+    entity: Annotated[str, typer.Argument(help="Such as viewer.")],
+    key: Annotated[str, typer.Argument(help="Whose rows go.")],
+    workdir: Workdir = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Erase one key of an entity from everything that is kept, and say what was removed where."""
+    import time
+
+    from sixfold.pipeline.erase import erase as erase_key
+    from sixfold.pipeline.run import wide_console
+
+    located = locate(design)
+    done = erase_key(located.system, located.workdir(workdir), entity, key, now_us=time.time_ns() // 1000)
+    if json_:
+        sys.stdout.write(json.dumps(done.to_json()) + "\n")
+    else:
+        console = wide_console(stderr=False)
+        for shown in done.tables():
+            console.print(shown)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Exit 0: done; 1: the design, the data or a release is wrong, in our words; 2: the command line is."""
     try:

@@ -8,6 +8,8 @@ from typing import Any
 import duckdb
 from msgspec.structs import astuple
 
+from sixfold.data.convert import quoted
+from sixfold.data.erased import ErasedKeys, without
 from sixfold.data.journal import take_log
 from sixfold.data.layout import Layout, layout
 from sixfold.data.manifest import Counts, Manifest, load, save
@@ -78,7 +80,7 @@ class _Group:
     ) -> None:
         self.con, self.layout, self.timezone, self.data = con, rows, timezone, data
         self.folder, self.quarantine = folder / rows.name, folder.parent / "quarantine" / f"{rows.name}.jsonl"
-        self.now_us = now_us
+        self.now_us, self.erased = now_us, ErasedKeys.load(folder.parent)
         fingerprint, before = rows.fingerprint(timezone), load(self.folder)
         self.fresh = before is None or before.fingerprint != fingerprint
         generation = 0 if before is None else before.generation
@@ -100,6 +102,7 @@ class _Group:
             self._read_whole(stage)
         cursors, added = self._read_past(stage)
         stage.add_log(Origin(len(self.sources), RANK_LOG, LOG_NAME, self.layout.at))
+        self._leave_out_erased()
         before = self.state.counts
         if whole or stage.rows():
             self._merge(stage, inputs, cursors, added, whole=whole)
@@ -108,6 +111,17 @@ class _Group:
             save(self.folder, self.state)
         stage.drop()
         return self._reports(before)
+
+    def _leave_out_erased(self) -> None:
+        """Erased keys are not read again. What was posted since is new, and stands in the log."""
+        for entity in dict.fromkeys(column.entity for column in self.layout.keyed):
+            if (erased := self.erased.holds(entity)) is None:
+                continue
+            read = 'coalesce("offset", -1) < 0'
+            goes, left = without(self.layout, entity, erased)
+            self.con.execute(f"delete from stage where {read} and ({goes})")
+            for name, value in left.items():
+                self.con.execute(f"update stage set {quoted(name)} = {value} where {read}")
 
     def _read_whole(self, stage: Stage) -> None:
         for number, source in self.sources.items():

@@ -11,7 +11,7 @@ from sixfold.design.kinds import TEXT, TIME, Kind
 from sixfold.design.schema import Field, KeyField, Stream, TableSchema
 from sixfold.design.sources import Database, Source
 
-__all__ = ["ALWAYS_US", "IDENTITY", "MAX_TIME_US", "Layout", "OutColumn", "layout"]
+__all__ = ["ALWAYS_US", "IDENTITY", "MAX_TIME_US", "KeyColumn", "Layout", "OutColumn", "layout"]
 
 ALWAYS_US = -(2**62)
 """`valid_from` of a table's row that counts at any time."""
@@ -50,6 +50,17 @@ class OutColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A column that holds keys of an entity."""
+
+    name: str
+    entity: str
+    is_list: bool
+    own: bool
+    """Whether a row is about its key, and goes with it; else it stays, without the key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """A stream or a table as `data` sees it."""
 
@@ -63,6 +74,7 @@ class Layout:
     time: str | None
     """The column that holds the event's time or a table's `valid_from`; None: rows of the table count always."""
     known: Expression | None
+    keyed: tuple[KeyColumn, ...] = ()
 
     @property
     def part(self) -> str:
@@ -101,14 +113,19 @@ def layout(schema: Stream | TableSchema) -> Layout:
         identity: tuple[str, ...] = (*(key.name for key in keys), "time")
         if schema.identity is not None:
             own, identity = (*own, OutColumn(IDENTITY, schema.identity, TEXT, required=True)), (IDENTITY,)
-        return Layout(schema.name, schema.at, False, schema.sources, own, identity, "time", schema.known)
+        keyed = tuple(_keyed(key, own=not key.is_list) for key in schema.keys)
+        return Layout(schema.name, schema.at, False, schema.sources, own, identity, "time", schema.known, keyed)
     keys = tuple(_key(key, required=True) for key in schema.keys)
     links = tuple(_key(key, required=False) for key in schema.links)
     fields = tuple(_field(field, required=field.name == schema.valid_from) for field in schema.fields)
     identity = (*(key.name for key in keys), "valid_from")
-    return Layout(
-        schema.name, schema.at, True, schema.sources, (*keys, *links, *fields), identity, schema.valid_from, None
-    )
+    keyed = (*(_keyed(key, own=True) for key in schema.keys), *(_keyed(key, own=False) for key in schema.links))
+    columns = (*keys, *links, *fields)
+    return Layout(schema.name, schema.at, True, schema.sources, columns, identity, schema.valid_from, None, keyed)
+
+
+def _keyed(key: KeyField, *, own: bool) -> KeyColumn:
+    return KeyColumn(key.name or key.entity, key.entity, key.is_list, own)
 
 
 def _key(key: KeyField, *, required: bool) -> OutColumn:

@@ -16,6 +16,9 @@ from sixfold.inference import models
 __all__ = ["Manifest", "Release", "Releases"]
 
 
+_ERASED = "erased.json"
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """`release.json`: what the release is, and the fingerprint of each of its files."""
 
@@ -123,6 +126,24 @@ class Releases:
         self.open(promoted[-2])
         self._point(promoted[:-1])
         return promoted[-2]
+
+    def mark_erased(self, entity: str, key_hash: str, now_us: int) -> list[str]:
+        """Say of all releases that they learned from a key that was erased since; gives their names."""
+        marks = self.erased()
+        for name in self.ids():
+            own = marks.setdefault(name, [])
+            if not any((one["entity"], one["key"]) == (entity, key_hash) for one in own):
+                own.append({"entity": entity, "key": key_hash, "at": now_us})
+        if marks:
+            beside = self.folder / f".{_ERASED}"
+            beside.write_bytes(msgspec.json.format(msgspec.json.encode(marks)))
+            beside.rename(self.folder / _ERASED)
+        return self.ids()
+
+    def erased(self) -> dict[str, list[dict[str, Any]]]:
+        """Erased keys that releases learned from, by release: the entity, the key's hash and when."""
+        path = self.folder / _ERASED
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, list[dict[str, Any]]]) if path.is_file() else {}
 
     def add(
         self, system: System, design: Path, models_folder: Path, names: list[str], said: Mapping[str, Any]

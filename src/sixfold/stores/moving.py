@@ -1,6 +1,6 @@
 """Moving an event log from one kind of store to another: offsets, arrivals and the ids of events stay as they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sixfold.errors import StoreUnusable
@@ -21,8 +21,15 @@ class Movable(EventLog, Protocol):
         """Keep records as they are, the first of them following the last one here, and ids; all or none."""
 
 
-def move_log(source: Movable, target: Movable) -> int:
+def _same(record: Record) -> Record:
+    return record
+
+
+def move_log(source: Movable, target: Movable, change: Callable[[Record], Record] = _same) -> int:
     """Copy a log that nobody appends to into an empty one, or go on with a copy that was cut off.
+
+    Args:
+        change: What becomes of each record; its offset and arrival stay.
 
     Returns:
         The last offset of both.
@@ -31,7 +38,7 @@ def move_log(source: Movable, target: Movable) -> int:
         StoreUnusable: the target holds something else.
     """
     at = target.last()
-    if at >= 0 and source.read(at - 1, 1) != target.read(at - 1, 1):
+    if at >= 0 and [change(one) for one in source.read(at - 1, 1)] != target.read(at - 1, 1):
         reason = f"the log to move to holds other events: at offset {at} the two differ"
         raise StoreUnusable(path="the event log", reason=reason)
     after: bytes | None = None
@@ -39,6 +46,6 @@ def move_log(source: Movable, target: Movable) -> int:
         target.restore([], ids)
         after = ids[-1][0]
     while records := source.read(at, _PAGE):
-        target.restore(records, [])
+        target.restore([change(record) for record in records], [])
         at = records[-1].offset
     return at

@@ -11,10 +11,11 @@ from sixfold.errors import StoreUnusable
 from sixfold.stores.lease import Lease
 from sixfold.stores.lmdb_log import LmdbLog
 from sixfold.stores.lmdb_states import LmdbStates
-from sixfold.stores.log import EventLog
+from sixfold.stores.log import EventLog, Record
 from sixfold.stores.online import OnlineStore, Snapshots
+from sixfold.stores.rewriting import rewrite_lmdb_log, rewrite_redis_log
 
-__all__ = ["States", "open_log", "open_states", "where_log"]
+__all__ = ["States", "open_log", "open_states", "rewrite_log", "where_log"]
 
 
 class States(Protocol):
@@ -87,6 +88,15 @@ def open_states(stores: Stores, system: str, workdir: Path) -> States:
 
         return RedisStates(stores.url, _prefix(system))
     return LmdbStates(workdir / "state")
+
+
+def rewrite_log(stores: Stores, system: str, workdir: Path, change: Callable[[Record], Record]) -> None:
+    """Write the event log of a system again, while nobody else has it open; see `stores.rewriting`."""
+    if isinstance(stores, Redis):
+        with _installed(stores):
+            rewrite_redis_log(stores.url, _prefix(system), change)
+    elif (workdir / "log").is_dir():
+        rewrite_lmdb_log(workdir / "log", change)
 
 
 def _prefix(system: str) -> str:

@@ -138,6 +138,28 @@ class RedisLog:
 
         self._server.write(body)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._server.write(lambda client: client.unlink(*self._keys))
+
+    def take_place_of(self, other: "RedisLog") -> None:
+        """Have its name, in one transaction; what it held is gone, from the server's file of appends too."""
+
+        def body(client: Any) -> None:
+            with client.pipeline(transaction=True) as once:
+                once.unlink(*other._keys)
+                for own, its in zip(self._keys, other._keys):
+                    if client.exists(own):
+                        once.rename(own, its)
+                once.execute()
+
+        self._server.write(body)
+        self._server.write(lambda client: client.bgrewriteaof())
+
+    @property
+    def _keys(self) -> tuple[str, str, str]:
+        return self._log, self._ids, self._order
+
     def close(self) -> None:
         """See `EventLog.close`."""
         self._server.close()
