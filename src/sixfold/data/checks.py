@@ -37,7 +37,7 @@ class Profile:
         return [self._groups(), self._columns(), *([self._checks()] if self.checks else [])]
 
     def _groups(self) -> Table:
-        names = ("rows", "refused", "duplicates", "gap_h")
+        names = ("rows", "refused", "duplicates", "drift", "gap_h")
         table = Table("stream or table", *names, title="Data", title_justify="left")
         for group in dict.fromkeys(group for _, group, _ in self.measures):
             table.add_row(group, *(_shown(self.measures.get((name, group, None))) for name in names))
@@ -76,6 +76,7 @@ def profile(con: duckdb.DuckDBPyConnection, system: System, ingested: Ingested, 
         for name in ("refused", "duplicates"):
             total = sum(getattr(one, name) for one in own)
             measures[name, schema.name, None] = total / read if read else None
+        measures["drift", schema.name, None] = float(sum(len(one.drift) for one in own))
         for key in schema.keys + (schema.links if isinstance(schema, TableSchema) else ()):
             owner = _owner(key, schema, system.tables)
             if owner is not None and not key.is_list:

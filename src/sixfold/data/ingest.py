@@ -9,6 +9,7 @@ import duckdb
 from msgspec.structs import astuple
 
 from sixfold.data.convert import quoted
+from sixfold.data.drift import drift
 from sixfold.data.erased import ErasedKeys, without
 from sixfold.data.journal import take_log
 from sixfold.data.layout import Layout, layout
@@ -87,6 +88,7 @@ class _Group:
         self.state = Manifest(fingerprint, generation=generation) if self.fresh or before is None else before
         self.sources = {str(i): source for i, source in enumerate(rows.sources)}
         self.names = _distinct([str(source) for source in rows.sources])
+        self.columns, self.drift = ({}, {}) if before is None else (before.columns, before.drift)
         self.seconds: dict[str, float] = {}
 
     def run(self, last: int) -> list[SourceReport]:
@@ -169,6 +171,7 @@ class _Group:
         if write(self.con, self.layout, self.folder / name, ranks=(RANK_OLD, RANK_LOG), first=first):
             kept_more = [*kept_more, name]
         counts = self._counts(whole)
+        self._note_columns(stage)
         names = [*self.names, LOG_NAME]
         again = [name for name, source in zip(self.names, self.layout.sources) if self.fresh or not _grows(source)]
         keep_refused(
@@ -178,11 +181,21 @@ class _Group:
         self.state = Manifest(
             state.fingerprint, kept_files, kept_more, generation, inputs if whole else state.inputs, cursors,
             state.ordinal + added, state.offset, counts, stage.future_us(RANK_OLD) if whole else state.future_us,
+            self.columns, self.drift,
         )  # fmt: skip
 
     def _future_came(self) -> bool:
         """Whether a row that was refused as from the future would be taken now."""
         return self.state.future_us is not None and self.state.future_us <= self.now_us + FUTURE_US
+
+    def _note_columns(self, stage: Stage) -> None:
+        """Compare the columns of the sources that were read with those of the reading before."""
+        read = {self.names[number]: found for number, found in stage.columns.items()}
+        self.drift = {name: found for name, found in self.drift.items() if name in self.names and name not in read}
+        for name, found in read.items():
+            if name in self.columns and (changes := drift(self.columns[name], found)):
+                self.drift[name] = changes
+        self.columns = {**{name: found for name, found in self.columns.items() if name in self.names}, **read}
 
     def _counts(self, whole: bool) -> dict[str, Counts]:
         """What was read of each source so far, this run's rows with it."""
@@ -206,7 +219,7 @@ class _Group:
                 SourceReport(
                     group=self.layout.name, source=name, read=counts.read, duplicates=counts.duplicates,
                     differing=counts.differing, refused=counts.refused, new=max(0, _kept(counts) - _kept(old)),
-                    seconds=self.seconds.get(str(number), 0.0),
+                    seconds=self.seconds.get(str(number), 0.0), drift=tuple(self.drift.get(name, ())),
                 )
             )  # fmt: skip
         return reports

@@ -45,6 +45,10 @@ class Manifest(msgspec.Struct):
     """By source; `log` for the event log."""
     future_us: int | None = None
     """The earliest known time of a row that was refused as from the future: from then on its source is read again."""
+    columns: dict[str, dict[str, str]] = {}
+    """The raw columns of each source as it was last read, by the source's name: name to type, '' where it has none."""
+    drift: dict[str, list[str]] = {}
+    """What had changed in them since the reading before, in words; by the source's name."""
 
 
 def load(folder: Path) -> Manifest | None:

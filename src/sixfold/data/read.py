@@ -155,6 +155,7 @@ def _read_json(stage: Stage, path: Path, origin: Origin) -> None:
     for raw in sorted(wanted - seen):
         if rows:
             raise MissingColumn(where=origin.at, part=layout.part, column=raw, source=origin.name, known=_keys(path))
+    stage.saw(origin, dict.fromkeys(_keys(path), ""))
     stage.check_throughout(start, origin)
 
 

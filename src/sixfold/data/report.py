@@ -24,6 +24,8 @@ class SourceReport:
     new: int
     """Rows that this run added."""
     seconds: float
+    drift: tuple[str, ...] = ()
+    """What had changed in its columns when it was last read, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class Report:
             }
             for one in self.sources
         }
+
+    @property
+    def drift(self) -> list[str]:
+        """What had changed in the columns of sources when they were last read, a line a change."""
+        return [f"{one.group}, {one.source}: {change}" for one in self.sources for change in one.drift]
 
     def table(self) -> Table:
         """For a terminal."""

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from sixfold.data.convert import Converted, converted, family, literal, quoted
+from sixfold.data.drift import merged
 from sixfold.data.layout import ALWAYS_US, MAX_TIME_US, Layout, OutColumn
 from sixfold.data.words import FUTURE, FUTURE_US, NUMBER_TEXT, WORDS
 from sixfold.errors import MissingColumn, TimeWithoutUnit, WrongColumn
@@ -69,6 +70,8 @@ class Stage:
 
     def __init__(self, con: duckdb.DuckDBPyConnection, layout: Layout, timezone: str, now_us: int) -> None:
         self.con, self.layout, self.timezone, self.now_us = con, layout, timezone, now_us
+        self.columns: dict[int, dict[str, str]] = {}
+        """The raw columns of each source that was staged, by its number."""
         own = [f"{quoted(c.name)} {c.sql_type}" for c in layout.columns]
         own += [f"{quoted(name)} BIGINT" for name in layout.extra]
         own += [
@@ -107,9 +110,14 @@ class Stage:
             WrongColumn, TimeWithoutUnit: a column's type, or each of its values, cannot be what the design declares.
         """
         types = self.columns_of(types_of or relation)
+        self.saw(origin, dict.fromkeys(types, "") if origin.csv else types)
         start = self.rows()
         self.con.execute(f"insert into stage by name {self._select(relation, types, origin)}")
         self.check_throughout(start, origin)
+
+    def saw(self, origin: Origin, columns: Mapping[str, str]) -> None:
+        """Keep which columns a source has, and of which types (a text format has none)."""
+        self.columns[origin.number] = merged(self.columns.get(origin.number, {}), columns)
 
     def add_typed(self, batch: pa.Table, origin: Origin) -> None:
         """Stage rows that are typed already; `_reasons` and `_raw` may be among their columns."""

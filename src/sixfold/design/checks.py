@@ -13,6 +13,7 @@ MEASURES: Mapping[str, str] = {
     "rows": "group",
     "refused": "group",
     "duplicates": "group",
+    "drift": "group",
     "gap_h": "stream",
     "nulls": "column",
     "distinct": "column",

@@ -41,7 +41,8 @@ class Checked:
 
     def tables(self) -> Sequence[Table | str]:
         """For a terminal, in order."""
-        return [self.report.table(), *self.profile.tables(), _strongest(self.leaks), *_leaks(self.leaks)]
+        changed = [f"[yellow]changed since it was last read:[/yellow] {change}" for change in self.report.drift]
+        return [self.report.table(), *changed, *self.profile.tables(), _strongest(self.leaks), *_leaks(self.leaks)]
 
     def to_json(self) -> dict[str, Any]:
         """The object that `sixfold check --data --json` prints."""
@@ -53,6 +54,7 @@ class Checked:
         return {
             "passed": self.passed,
             "rows": self.report.rows,
+            "drift": self.report.drift,
             "measures": measures,
             "checks": checks,
             "leaks": [asdict(leak) for leak in self.leaks.leaks],

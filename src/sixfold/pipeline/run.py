@@ -111,6 +111,8 @@ def run(job: Job, console: Console | None = None) -> Result:
     with _timed(seconds, "ingest"):
         report = ingest_step(job, now_us=time.time_ns() // 1000)
     console.print(report.table())
+    for change in report.drift:
+        console.print(f"[yellow]changed since it was last read:[/yellow] {change}")
     check_data(job, report)
     with _progress(console) as show:
         for step in steps(job, show):
