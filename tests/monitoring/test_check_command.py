@@ -38,6 +38,9 @@ def test_data_without_a_folder_is_where_a_run_takes_it(folder):
     assert status == 0
     assert "No input was found to know a label (6 inputs, 12,000 examples, " in printed
     assert "views.waited_s" in printed
+    page = (folder / "work" / "data.html").read_text()
+    assert "<figcaption>views.waited_s<small>" in page
+    assert page.count("<svg") == page.count("<figure>") > 3
 
 
 def test_a_leak_is_printed_and_ends_the_command_with_1(folder):

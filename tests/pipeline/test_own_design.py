@@ -176,6 +176,8 @@ def test_a_design_without_items_is_released_and_predicts_rows(tmp_path):
     (tmp_path / "parcels.py").write_text(PARCELS)
     status, last, _ = sixfold("run", tmp_path / "parcels.py", "--workdir", tmp_path / "work", "--json")
     assert status == 0
+    page = (tmp_path / "work" / "report.html").read_text()
+    assert "<figcaption>scans.weight<small>psi 0." in page, "the test part beside the training part"
     release = Releases(tmp_path / "work" / "releases").open(json.loads(last)["release"])
     log, clock = LmdbLog(tmp_path / "work" / "log"), Clock((START_S + 1500 * 300) * 1_000_000)
     live = Live(tmp_path / "work", release, log, clock)

@@ -9,6 +9,7 @@ from rich.table import Table
 from sixfold.data.convert import quoted
 from sixfold.data.ingested import Ingested
 from sixfold.data.report import Report
+from sixfold.data.shapes import Shapes, look, psi
 from sixfold.design.checks import DataCheck
 from sixfold.design.schema import KeyField, Stream, TableSchema
 from sixfold.design.system import System
@@ -26,6 +27,8 @@ class Profile:
     measures: Measures
     checks: tuple[tuple[DataCheck, float | None], ...]
     """The design's checks, each with what was measured."""
+    shapes: Shapes
+    """How values are distributed, beside the ingestion before."""
 
     @property
     def failed(self) -> tuple[tuple[DataCheck, float | None], ...]:
@@ -44,7 +47,7 @@ class Profile:
         return table
 
     def _columns(self) -> Table:
-        names = ("nulls", "distinct", "min", "max", "unknown")
+        names = ("nulls", "distinct", "min", "max", "unknown", "psi")
         table = Table("column", *names)
         for group, column in dict.fromkeys((group, column) for _, group, column in self.measures if column):
             shown = [
@@ -81,8 +84,13 @@ def profile(con: duckdb.DuckDBPyConnection, system: System, ingested: Ingested, 
             owner = _owner(key, schema, system.tables)
             if owner is not None and not key.is_list:
                 measures["unknown", schema.name, key.name] = _unknown(con, schema.name, key.name, owner, ingested)
+    shapes = look(con, system, ingested)
+    for name, now in shapes.now.items():
+        group, _, column = name.partition(".")
+        if now.base != "time":
+            measures["psi", group, column] = psi(shapes.before[name], now) if name in shapes.before else 0.0
     checks = tuple((one, measures.get((one.measure, one.group, one.column))) for one in system.checks)
-    return Profile(measures, checks)
+    return Profile(measures, checks, shapes)
 
 
 def _of_group(con: duckdb.DuckDBPyConnection, schema: Stream | TableSchema, ingested: Ingested) -> Measures:

@@ -20,6 +20,7 @@ MEASURES: Mapping[str, str] = {
     "min": "number",
     "max": "number",
     "unknown": "key",
+    "psi": "value",
 }
 """What each measure is of. `refused`, `duplicates`, `nulls` and `unknown` are shares of the rows."""
 _CHECK = re.compile(r"\s*(\w+)\(\s*(\w+)(?:\.(\w+))?\s*\)\s*(>=|<=)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*")
@@ -71,7 +72,9 @@ def _parse(text: str, groups: Mapping[str, Stream | TableSchema], where: str) ->
     schema, of = groups[group], MEASURES[measure]
     keys = [key.name for key in (*schema.keys, *(schema.links if isinstance(schema, TableSchema) else ()))]
     numbers = [one.name for one in schema.fields if one.kind.base == "number" and not one.kind.is_list]
-    columns = {"column": [*keys, *(one.name for one in schema.fields)], "number": numbers, "key": keys}.get(of)
+    fields = [one.name for one in schema.fields]
+    values = [one.name for one in schema.fields if one.kind.is_list or one.kind.base != "time"]
+    columns = {"column": [*keys, *fields], "number": numbers, "key": keys, "value": values}.get(of)
     if (columns is None) != (column is None) or (of == "stream" and not isinstance(schema, Stream)):
         rule = f"of a {of}: {measure}({group}{'' if columns is None else '.column'})"
         raise InvalidMetric(where=where, part="Data.checks", text=text, rule=rule)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -13,6 +14,7 @@ from sixfold.data.report import Report
 from sixfold.monitoring.leaks import Leak, Leaks, find_leaks
 from sixfold.pipeline.data_steps import ingest_step, profile_data
 from sixfold.pipeline.job import Job, make_folder
+from sixfold.pipeline.report import write_data_page
 
 __all__ = ["Checked", "check_design_data"]
 
@@ -33,6 +35,8 @@ class Checked:
     profile: Profile
     leaks: Leaks
     seconds: float
+    page: Path
+    """The columns of the data, plotted."""
 
     @property
     def passed(self) -> bool:
@@ -42,7 +46,9 @@ class Checked:
     def tables(self) -> Sequence[Table | str]:
         """For a terminal, in order."""
         changed = [f"[yellow]changed since it was last read:[/yellow] {change}" for change in self.report.drift]
-        return [self.report.table(), *changed, *self.profile.tables(), _strongest(self.leaks), *_leaks(self.leaks)]
+        page = f"Columns on one page: {self.page}"
+        data: list[Table | str] = [self.report.table(), *changed, *self.profile.tables(), page]
+        return [*data, _strongest(self.leaks), *_leaks(self.leaks)]
 
     def to_json(self) -> dict[str, Any]:
         """The object that `sixfold check --data --json` prints."""
@@ -78,7 +84,8 @@ def check_design_data(job: Job, *, now_us: int) -> Checked:
         con.execute(f"set memory_limit = '{_MEMORY}'")
         leaks = find_leaks(con, job.system, job.ingested, job.data, job.workdir)
     ended = time.perf_counter()
-    return Checked(report, found, replace(leaks, seconds=ended - looked), ended - started)
+    page = write_data_page(job, found, report)
+    return Checked(report, found, replace(leaks, seconds=ended - looked), ended - started, page)
 
 
 def _strongest(leaks: Leaks) -> Table:

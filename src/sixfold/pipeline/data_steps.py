@@ -76,14 +76,16 @@ def profile_data(job: Job, report: Report) -> Profile:
         return profile(con, job.system, job.ingested, report)
 
 
-def check_data(job: Job, report: Report) -> None:
-    """Stop where a check of the design does not hold: what would be trained on such data would be released too.
+def check_data(job: Job, report: Report) -> Profile:
+    """Profile the data, and stop where a check does not hold: what is trained on such data would be released too.
 
     Raises:
         ChecksFailed: one or more do not hold.
     """
-    if job.system.checks and (failed := profile_data(job, report).failed):
-        raise ChecksFailed(where=job.system.data_at, failed=[(one.text, value) for one, value in failed])
+    found = profile_data(job, report)
+    if found.failed:
+        raise ChecksFailed(where=job.system.data_at, failed=[(one.text, value) for one, value in found.failed])
+    return found
 
 
 def examples_step(job: Job) -> None:

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sixfold.data.checks import Profile
+from sixfold.data.report import Report
 from sixfold.design.draw import draw
 from sixfold.design.metrics import METRICS, parse_metric
 from sixfold.evaluation.bootstrap import Measured
+from sixfold.pipeline.data_page import columns_section, features_section
+from sixfold.pipeline.job import Job
 from sixfold.training.loop import Curve
 
 if TYPE_CHECKING:
     from sixfold.pipeline.run import Result
 
-__all__ = ["write_report"]
+__all__ = ["write_data_page", "write_report"]
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --accent: #2563eb; --soft: #8882; --good: #15803d; --bad: #b91c1c }
@@ -29,8 +33,18 @@ th:first-child, td:first-child { text-align: left } tr + tr td { border-top: 1px
 small { opacity: .65; display: block } .own td { font-weight: 600 }
 .good { color: var(--good) } .bad { color: var(--bad) }
 pre { background: var(--soft); padding: 1rem; overflow-x: auto; font-size: 13px; line-height: 1.4 }
-figure { display: inline-block; margin: .5rem 1.5rem .5rem 0 } svg text { font-size: 11px; fill: currentColor }
+figure { display: inline-block; margin: .5rem 1.5rem .5rem 0 }
+.plots figure { width: 160px; margin: .4rem .6rem .4rem 0; vertical-align: top; overflow-wrap: anywhere }
+.plots figcaption { font-size: 12px }
+svg text { font-size: 11px; fill: currentColor }
 """
+
+
+def write_data_page(job: Job, profile: Profile, report: Report) -> Path:
+    """Write `data.html` in the work folder: the columns of what is ingested."""
+    title = f"{job.system.name}: data"
+    parts = [f"<h1>{_e(title)}</h1><p>{_e(str(job.data))}</p>", *columns_section(profile, report)]
+    return _write(job.workdir / "data.html", title, parts)
 
 
 def write_report(result: "Result") -> Path:
@@ -51,14 +65,19 @@ def write_report(result: "Result") -> Path:
         *_curves(result),
         "<h2>Ingested</h2>",
         _rows(result),
+        "<h2>Columns</h2>",
+        *columns_section(result.profile, result.report),
+        "<h2>Features</h2>",
+        *features_section(job),
         "<h2>Time</h2>",
         _table(["step", "seconds"], [[_e(name), f"{s:.1f}"] for name, s in result.seconds.items()]),
         f"<h2>The design</h2><pre>{_e(draw(job.system))}</pre>",
     ]
-    page = (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{_e(job.system.name)}</title><style>{_STYLE}</style>"
-    )
-    path = job.workdir / "report.html"
+    return _write(job.workdir / "report.html", job.system.name, parts)
+
+
+def _write(path: Path, title: str, parts: Sequence[str]) -> Path:
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{_e(title)}</title><style>{_STYLE}</style>"
     path.write_text(page + "\n".join(parts) + "</html>\n")
     return path
 

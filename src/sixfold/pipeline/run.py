@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from sixfold.data.checks import Profile
 from sixfold.data.report import Report
 from sixfold.design.metrics import CHAMPION, Metric, parse_metric
 from sixfold.design.system import System
@@ -34,6 +35,7 @@ class Result:
 
     job: Job
     report: Report
+    profile: Profile
     evaluated: Evaluated
     release: Release | None
     latency: Latency | None
@@ -113,7 +115,8 @@ def run(job: Job, console: Console | None = None) -> Result:
     console.print(report.table())
     for change in report.drift:
         console.print(f"[yellow]changed since it was last read:[/yellow] {change}")
-    check_data(job, report)
+    with _timed(seconds, "profile"):
+        profile = check_data(job, report)
     with _progress(console) as show:
         for step in steps(job, show):
             ran, seconds[step.name] = run_step(step, job)
@@ -125,7 +128,7 @@ def run(job: Job, console: Console | None = None) -> Result:
     for table in [*tables, gates_table(evaluated.gates)]:
         console.print(table)
     release, latency = _release(job, report, seconds, console)
-    result = Result(job, report, evaluated, release, latency, seconds)
+    result = Result(job, report, profile, evaluated, release, latency, seconds)
     page = write_report(result)
     console.print(f"The run on one page: {page}")
     return result
