@@ -182,8 +182,8 @@ def erase(
     """Erase one key of an entity from everything that is kept, and say what was removed where."""
     import time
 
-    from sixfold.pipeline.erase import erase as erase_key
     from sixfold.pipeline.run import wide_console
+    from sixfold.serving.erase import erase as erase_key
 
     located = locate(design)
     done = erase_key(located.system, located.workdir(workdir), entity, key, now_us=time.time_ns() // 1000)

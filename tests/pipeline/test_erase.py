@@ -4,6 +4,7 @@ import http.client
 import json
 import queue
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,14 +18,15 @@ import pytest
 from sixfold import cli
 from sixfold.data.ingest import ingest
 from sixfold.data.ingested import Ingested
+from sixfold.data.rows import decode
 from sixfold.design import load
 from sixfold.errors import StoreBusy, UnknownInRequest
 from sixfold.features.arrays import column
 from sixfold.features.bulk import build_state
 from sixfold.features.serving import Reader
 from sixfold.features.state import StateWriter
-from sixfold.pipeline.erase import erase
 from sixfold.registry import Releases
+from sixfold.serving.erase import erase
 from sixfold.stores import LmdbLog, LmdbStore
 
 pytestmark = [
@@ -106,12 +108,15 @@ class Server:
         self.port = int(ready.split("://")[1].split()[0].rsplit(":", 1)[1])
 
     def post(self, path, body):
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
-            connection.request("POST", path, json.dumps(body))
-            reply = connection.getresponse()
-            said = json.loads(reply.read())
-        assert reply.status == 200, said
+        status, said = self.ask("POST", path, body)
+        assert status == 200, said
         return said
+
+    def ask(self, method, path, body=None):
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            reply = connection.getresponse()
+            return reply.status, json.loads(reply.read())
 
     def __enter__(self):
         return self
@@ -235,6 +240,45 @@ def test_sources_that_are_read_again_leave_it_out_and_what_is_posted_since_is_ne
     parts = Ingested.of(system, work / "ingested").files("loans")
     kept = [name for part in parts for name in pq.read_table(part)["reader"].to_pylist()]
     assert kept.count(GONE) == len(more)
+
+
+def test_over_http_others_wait_outside_and_every_acknowledged_event_counts(erased, tmp_path):
+    folder = tmp_path / "served"
+    shutil.copytree(erased[0], folder)
+    name, sent, statuses, stopped = "book-4", [], set(), threading.Event()
+    rows = [{**row, "loan": 50_000 + n} for n, row in enumerate(posted(READERS[:3], 30_000)) if row["isbn"] != name]
+
+    def send():
+        # Each until it is acknowledged, as a client does that was told to ask again.
+        for row in rows:
+            while True:
+                status, _ = server.ask("POST", "/v1/events/loans", [row])
+                statuses.add(status)
+                if status == 200:
+                    sent.append(row)
+                    break
+            if stopped.wait(0.002):
+                return
+
+    with Server(folder) as server:
+        sender = threading.Thread(target=send)
+        sender.start()
+        status, done = server.ask("DELETE", f"/v1/entities/book/{name}")
+        assert status == 200, done
+        assert done["places"]["ingested books"]["removed"] == 1
+        stopped.set()
+        sender.join()
+        assert server.ask("DELETE", "/v1/entities/bok/x")[0] == 404
+        items = server.post("/v1/recommend", {"reader": "reader-1", "k": 10})["items"]
+        assert name not in [one["key"] for one in items]
+        assert len(items) == len(BOOKS) - 1
+        found = server.ask("GET", f"/v1/features/book/{name}")[1]["features"]
+        assert (found["demand.loans_2d"], found["books.pages"]) == (0, None)
+    assert statuses <= {200, 503}
+    assert holding(folder / "work" / "log", name) == holding(folder / "work" / "ingested", name) == []
+    with closing(LmdbLog(folder / "work" / "log")) as log:
+        kept = [decode(one.payload)["_identity"] for one in log.read(-1, 10_000) if one.stream == "loans"]
+    assert [one for one in kept if int(one) >= 50_000] == [str(row["loan"]) for row in sent]
 
 
 def test_one_that_was_cut_off_is_finished_by_the_next(tmp_path):

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from sixfold.data.keys import text_of
 from sixfold.data.layout import Layout
 from sixfold.data.manifest import load, save
 
-__all__ = ["Taken", "erase_ingested", "erase_quarantined"]
+__all__ = ["Taken", "erase_data"]
 
 
 @dataclass(slots=True)
@@ -28,15 +30,22 @@ class Taken:
     """Rows that named it beside others, or as a link."""
 
 
-def erase_ingested(con: duckdb.DuckDBPyConnection, layout: Layout, folder: Path, entity: str, key: str) -> Taken:
-    """Write the files of a stream or table again without a key, those that hold it; the manifest swaps them at once.
-
-    Args:
-        folder: Of this stream or table.
+def erase_data(workdir: Path, layouts: Iterable[Layout], entity: str, key: str) -> dict[str, Taken]:
+    """Take a key out of all ingested and all refused rows of a work folder; by what they are.
 
     Raises:
         IngestedDamaged: as `manifest.load`.
     """
+    places = {}
+    with closing(duckdb.connect()) as con:
+        for one in layouts:
+            places[f"ingested {one.name}"] = _erase_ingested(con, one, workdir / "ingested" / one.name, entity, key)
+            places[f"refused {one.name}"] = _erase_refused(workdir / "quarantine" / f"{one.name}.jsonl", key)
+    return places
+
+
+def _erase_ingested(con: duckdb.DuckDBPyConnection, layout: Layout, folder: Path, entity: str, key: str) -> Taken:
+    """Write the files of a stream or table again, those that hold a key; the manifest swaps them at once."""
     taken, manifest = Taken(), load(folder)
     goes, left = without(layout, entity, lambda value: f"{value} = {literal(key)}")
     if manifest is None:
@@ -79,7 +88,7 @@ def _rewritten(
     return kept
 
 
-def erase_quarantined(path: Path, key: str) -> Taken:
+def _erase_refused(path: Path, key: str) -> Taken:
     """Drop refused rows that hold a key as any value, or, where they are no JSON, as a word."""
     taken = Taken()
     if not path.is_file():

@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar import Litestar, MediaType, Request, Response, delete, get, post
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
@@ -25,44 +23,30 @@ from sixfold.errors import (
     UnknownInRequest,
 )
 from sixfold.serving import replies, requests
-from sixfold.serving.clock import Clock
-from sixfold.serving.live import Current
+from sixfold.serving.gate import Gate
 from sixfold.serving.metrics import Metrics
 from sixfold.serving.openapi import EventsOperation, PredictOperation, RecommendOperation
-from sixfold.stores import GroupCommit, Receipt
+from sixfold.serving.parts import Parts
+from sixfold.stores import Receipt
 
-__all__ = ["MAX_BODY_BYTES", "Parts", "make_app"]
+__all__ = ["MAX_BODY_BYTES", "make_app"]
 
 MAX_BODY_BYTES = 10_000_000
 APPLIED_WITHIN_S = 0.05
 """How long an acknowledgement waits for its events to be applied, so that the next answer sees them."""
 
-T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
 Reply = Response[bytes]
 
 _log = logging.getLogger("sixfold.serving")
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What the routes work with."""
-
-    current: Current
-    commit: GroupCommit
-    clock: Clock
-    metrics: Metrics
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "answer"))
-
-    async def threaded(self, work: Callable[[], T]) -> T:
-        """What `work` gives, computed in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.pool, work)
-
-
 def make_app(parts: Parts) -> Litestar:
     """The application over these parts; whoever made them closes them."""
+    gate = Gate()
     return Litestar(
-        [*_answering(parts), *_events(parts), *_releases(parts), *_health(parts)],
+        [*_answering(parts), *_events(parts), *_releases(parts), *_health(parts), _erasing(parts, gate)],
+        middleware=[gate],
         exception_handlers={
             SixfoldError: partial(_refused, parts.metrics),
             HTTPException: partial(_http_error, parts.metrics),
@@ -164,13 +148,22 @@ async def _applied(parts: Parts, offset: int) -> None:
         await asyncio.wait([asyncio.wrap_future(waiting)], timeout=APPLIED_WITHIN_S)
 
 
-def _releases(parts: Parts) -> list[HTTPRouteHandler]:
-    current = parts.current
+def _erasing(parts: Parts, gate: Gate) -> HTTPRouteHandler:
+    @delete("/v1/entities/{entity:str}/{key:path}", status_code=200)
+    async def erased(entity: str, key: str) -> Reply:
+        """Erase a key from everything that is kept; other requests get 503 meanwhile."""
+        async with gate.alone():
+            done = await parts.threaded(lambda: parts.erase(entity, key.removeprefix("/")))
+        return _ok(parts, "erase", msgspec.json.encode(done.to_json()))
 
+    return erased
+
+
+def _releases(parts: Parts) -> list[HTTPRouteHandler]:
     def state() -> bytes:
-        with current.borrow() as live:
-            serving = live.release.id
-        found = {"current": current.releases.current(), "serving": serving, "releases": current.releases.ids()}
+        with parts.current.borrow() as live:
+            serving, releases = live.release.id, parts.current.releases
+        found = {"current": releases.current(), "serving": serving, "releases": releases.ids()}
         return msgspec.json.encode(found)
 
     @get("/v1/releases")
@@ -181,13 +174,13 @@ def _releases(parts: Parts) -> list[HTTPRouteHandler]:
     @post("/v1/releases/{name:str}/promote", status_code=200)
     async def promote(name: str) -> Reply:
         """Serve this release from now on."""
-        await parts.threaded(lambda: current.promote(name))
+        await parts.threaded(lambda: parts.current.promote(name))
         return _ok(parts, "promote", await parts.threaded(state))
 
     @post("/v1/releases/rollback", status_code=200)
     async def rollback() -> Reply:
         """Serve the release that served before."""
-        await parts.threaded(current.rollback)
+        await parts.threaded(parts.current.rollback)
         return _ok(parts, "rollback", await parts.threaded(state))
 
     return [releases, promote, rollback]

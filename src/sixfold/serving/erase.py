@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
 from rich.table import Table
 
 from sixfold.data.erased import ErasedKeys, write_durably
-from sixfold.data.erasing import Taken, erase_ingested, erase_quarantined
+from sixfold.data.erasing import Taken, erase_data
 from sixfold.data.layout import Layout, layout
 from sixfold.data.rows import decode
+from sixfold.data.shapes import NAME as SHAPES
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.system import System
 from sixfold.errors import StoreBusy, UnknownInRequest
@@ -27,7 +27,7 @@ from sixfold.stores.rewriting import ERASED
 __all__ = ["Erasure", "erase"]
 
 _PENDING = "erasing.json"
-_DERIVED = ("steps", "demo", "spill", "report.html")
+_DERIVED = ("steps", "demo", "spill", "report.html", "data.html", SHAPES)
 """What is made again from data: it goes as a whole."""
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -112,12 +112,7 @@ def _erase(system: System, workdir: Path, layouts: list[Layout], done: Erasure, 
     key_hash = ErasedKeys.load(workdir).add(workdir, done.entity, done.key)
     log = _LogRewriter(system, layouts, done)
     rewrite_log(system.deployment.stores, system.name, workdir, log.changed)
-    with closing(duckdb.connect()) as con:
-        for one in layouts:
-            folder = workdir / "ingested" / one.name
-            done.places[f"ingested {one.name}"] = erase_ingested(con, one, folder, done.entity, done.key)
-            refused = workdir / "quarantine" / f"{one.name}.jsonl"
-            done.places[f"refused {one.name}"] = erase_quarantined(refused, done.key)
+    done.places |= erase_data(workdir, layouts, done.entity, done.key)
     for name in _DERIVED:
         path = workdir / name
         if path.is_dir():

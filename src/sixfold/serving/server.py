@@ -3,19 +3,21 @@
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
+from sixfold.design.system import System
 from sixfold.errors import NothingReleased, OneProcess, PortTaken
 from sixfold.registry import Releases
-from sixfold.serving.app import Parts, make_app
+from sixfold.serving.app import make_app
 from sixfold.serving.clock import Clock, start_us
 from sixfold.serving.history import newest_or_logged_us
 from sixfold.serving.live import Current
 from sixfold.serving.metrics import Metrics
+from sixfold.serving.parts import Parts, Stores
 from sixfold.stores import GroupCommit
 from sixfold.stores.opening import open_log
 
@@ -59,23 +61,33 @@ def open_parts(workdir: Path, clock: str) -> Iterator[Parts]:
     releases = Releases(workdir / "releases")
     if (name := releases.current()) is None:
         raise NothingReleased(folder=str(releases.folder))
-    with ExitStack() as stack:
-        system = releases.open(name).system
-        log = open_log(system.deployment.stores, system.name, workdir)
-        stack.callback(log.close)
+    system = releases.open(name).system
+    log = open_log(system.deployment.stores, system.name, workdir)
+    with closing(log):
         own = Clock(start_us(clock, lambda: newest_or_logged_us(system, workdir, log)))
-        current = Current(workdir, log, own)
-        stack.callback(current.close)
-        commit = GroupCommit(log, clock=own.now_us)
-        stack.callback(commit.close)
 
-        def lag_s() -> float:
-            with current.borrow() as live:
-                return live.worker.lag_s
+    def opened() -> Stores:
+        return _stores(system, workdir, own)
 
-        parts = Parts(current, commit, own, Metrics(lag_s))
-        stack.callback(parts.pool.shutdown)
+    def lag_s() -> float:
+        with parts.current.borrow() as live:
+            return live.worker.lag_s
+
+    parts = Parts(opened(), own, Metrics(lag_s), workdir, opened)
+    try:
         yield parts
+    finally:
+        parts.pool.shutdown()
+        parts.stores.close()
+
+
+def _stores(system: System, workdir: Path, clock: Clock) -> Stores:
+    log = open_log(system.deployment.stores, system.name, workdir)
+    try:
+        return Stores(log, Current(workdir, log, clock), GroupCommit(log, clock=clock.now_us))
+    except BaseException:
+        log.close()
+        raise
 
 
 class _Server(uvicorn.Server):
