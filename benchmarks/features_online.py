@@ -178,7 +178,7 @@ def shops() -> sf.System:
     """20 features of an item, over three windows."""
     buyer, item = sf.Entity("buyer"), sf.Entity("item")
     sales = sf.Events("sales", [], buyer.key(), item.key(), time=sf.Time(unit="us"), paid=sf.Number(), liked=sf.Flag())
-    features = {"since_s": sf.since_last(), "buyers": sf.last("buyer", n=20)}
+    features: dict[str, Any] = {"since_s": sf.since_last(), "buyers": sf.last("buyer", n=20)}
     for window in ("1h", "1d", "7d"):
         features |= {
             f"n_{window}": sf.count(window=window),

@@ -204,3 +204,9 @@ def test_the_video_design_resolves():
     made = load(Path(__file__).parents[2] / "systems" / "video" / "design.py")
     assert made.kinds["interest.finish_30d"].base == "number"
     assert made.depends("interest.finish_30d") == {"viewer", "video"}
+
+
+def test_values_of_a_list_of_keys_are_combined_in_one_of_four_ways():
+    person, plays = sf.Entity("person"), sf.Events("plays", [], sf.Entity("person").key(), time=sf.Time(unit="s"))
+    with pytest.raises(InvalidField, match="combine must be one of mean, sum, min, max, got 'median'"):
+        sf.Features("own", person, plays, combine="median", n=sf.count())

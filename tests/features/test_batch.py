@@ -51,7 +51,7 @@ def video(offset: int, valid_from: int = ALWAYS, **values: Any) -> dict[str, Any
     return {"video": "7", "author": "p", "valid_from": valid_from, "offset": offset, **values}
 
 
-def make_system(**own: Any) -> sf.System:
+def make_system(combine: str = "mean", **own: Any) -> sf.System:
     viewer, item, author, tag = (sf.Entity(name) for name in ("viewer", "video", "author", "tag"))
     videos = sf.Table("videos", [], item.key(), author=author.key(), tags=tag.keys(), length=sf.Number())
     plays = sf.Events(
@@ -60,7 +60,9 @@ def make_system(**own: Any) -> sf.System:
     )  # fmt: skip
     taste = sf.Features("taste", viewer, plays, **(own or {"n": sf.count(), "latest": sf.last("video", n=2)}))
     craft = sf.Features("craft", author, plays, n=sf.count(window="1d"), liked=sf.rate("liked", prior=(1, 4)))
-    topic = sf.Features("topic", tag, plays, n=sf.count(), idle_s=sf.since_last(), latest=sf.last("video"))
+    topic = sf.Features(
+        "topic", tag, plays, combine=combine, n=sf.count(), idle_s=sf.since_last(), latest=sf.last("video")
+    )
     moment = sf.Derived(
         "moment", hour=sf.Category("hour(now)"), long=sf.Category("videos.length / 2"), per="taste_n.twice"
     )
@@ -129,10 +131,21 @@ def test_keys_in_a_list_are_averaged_without_nulls_and_each_counts_once(con: Any
     assert found["topic.idle_s"].to_pylist() == [30 - 2e-5]  # c has none
 
 
-def test_what_cannot_be_averaged_is_refused_through_a_list_of_keys(con: Any) -> None:
+@pytest.mark.parametrize(
+    ("how", "values"), [("mean", [2.5, 3, 2.5]), ("sum", [5, 3, 5]), ("min", [2, 3, 2]), ("max", [3, 3, 3])]
+)
+def test_the_values_of_a_list_of_keys_are_combined_as_the_design_says(con: Any, how: str, values: list[float]) -> None:
+    videos = [video(-3, tags=["a", "b"]), video(-2, video="8", tags=["b"]), video(-1, video="9", tags=["a", "b", "b"])]
+    plays = [play(-3, 1), play(-2, 2), play(-1, 3, video="8")]
+    asked = table([{"time": 10, "viewer": "1", "video": one} for one in "789"], ["time", "viewer", "video"])
+    found = attach(con, make_system(how), Ingested(con, plays=plays, videos=videos), asked, ["topic.n"])
+    assert found["topic.n"].to_pylist() == values
+
+
+def test_what_cannot_be_combined_is_refused_through_a_list_of_keys(con: Any) -> None:
     with pytest.raises(InvalidField) as error:
         attach(con, make_system(), Ingested(con), rows(30), ["topic.latest"])
-    rule = "a number, since videos.tags is averaged over its keys"
+    rule = "a number, since videos.tags has a list of keys"
     assert str(error.value).endswith(
         f": Features topic.latest must be {rule}, got Kind(base='text', is_list=False, domain='video')"
     )

@@ -110,6 +110,6 @@ def test_a_column_that_does_not_exist_is_named(store: LmdbStore) -> None:
 def test_what_a_list_of_keys_cannot_average_is_refused(store: LmdbStore) -> None:
     StateWriter(system(), store).apply(RECORDS)
     with pytest.raises(
-        InvalidField, match=r"song must be a number, since it is averaged over a list of keys, got 'text'"
+        InvalidField, match=r"song must be a number, since those of a list of keys are combined, got 'text'"
     ):
         Reader(system(), store).columns(["style.song"], base("sos"), HOUR)

@@ -14,6 +14,7 @@ __all__ = ["RESERVED", "Derived", "Events", "Features", "Group", "Table"]
 
 RESERVED = ("time", "known", "arrival", "offset", "valid_from")
 """Columns that ingested rows have beside the declared ones, in whatever case: SQL does not tell cases apart."""
+COMBINE = ("mean", "sum", "min", "max")
 
 
 class Group:
@@ -114,8 +115,19 @@ class Features(Group):
     """Aggregates of a stream's events, kept for an entity or for a tuple of entities."""
 
     def __init__(
-        self, name: str, entity: Entity | tuple[Entity, ...], stream: Events, **aggregates: AggregateSpec
+        self,
+        name: str,
+        entity: Entity | tuple[Entity, ...],
+        stream: Events,
+        *,
+        combine: str = "mean",
+        **aggregates: AggregateSpec,
     ) -> None:
+        """
+        Args:
+            combine: What becomes of the values of several keys, where a row has a list of them: their `mean`, `sum`,
+                `min` or `max`; unknown ones are left out.
+        """
         super().__init__(name, aggregates, (AggregateSpec,), "an aggregate such as count() or rate(…)")
         self._entities = entity if isinstance(entity, tuple) else (entity,)
         part = f"Features {name}"
@@ -124,7 +136,10 @@ class Features(Group):
             raise InvalidField(where=self._at, part=part, field="entity", rule=rule, value=entity)
         if not isinstance(stream, Events):
             raise InvalidField(where=self._at, part=part, field="stream", rule="an Events", value=stream)
-        self._stream = stream
+        if combine not in COMBINE:
+            rule = f"one of {', '.join(COMBINE)}"
+            raise InvalidField(where=self._at, part=part, field="combine", rule=rule, value=combine)
+        self._stream, self._combine = stream, combine
 
 
 class Derived(Group):

@@ -101,11 +101,11 @@ def feature_group(written: Features, streams: Mapping[str, Stream], tables: Mapp
     names = scope(kinds, own=events.name, keys={f"{events.name}.{key.name}": key.entity for key in events.keys})
     aggregates = tuple(_aggregate(name, spec, names, events, part) for name, spec in written._columns.items())
     entities = tuple(entity.name for entity in written._entities)
-    return FeatureGroup(written._name, entities, events.name, aggregates, row, written._at)
+    return FeatureGroup(written._name, entities, events.name, aggregates, row, written._at, written._combine)
 
 
 def feature_kinds(groups: Iterable[FeatureGroup]) -> dict[str, Kind]:
-    """Kinds of features by canonical name; a mean over a list of keys keeps its number."""
+    """Kinds of features by canonical name; what they combine to over a list of keys is a number too."""
     return {f"{group.name}.{a.name}": a.kind for group in groups for a in group.aggregates}
 
 

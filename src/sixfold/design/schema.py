@@ -143,6 +143,8 @@ class FeatureGroup:
     event: RowPlan
     """How an event of the stream reaches the entities' keys and the tables that the expressions read."""
     at: str = field(compare=False)
+    combine: str = "mean"
+    """What becomes of the values of several keys: `mean`, `sum`, `min` or `max`."""
 
     @property
     def names(self) -> frozenset[str]:

@@ -16,6 +16,7 @@ from sixfold.errors import InvalidField
 from sixfold.features import sql
 from sixfold.features.joins_sql import Relations, looked_up
 from sixfold.features.keyed_sql import events_by_key, list_places, rows_by_key
+from sixfold.features.keys import combined
 from sixfold.features.needs import Needs, event_names, needs
 from sixfold.features.posted import offsets_as_of, posted
 from sixfold.features.reads import Events, Reads, attach_values
@@ -41,7 +42,8 @@ def attach(
     """Add columns to rows, each as of the row's own `time`.
 
     A null key has no table row, and features as a key without events has: `count` and `sum` 0, `rate` its prior,
-    `last(n)` an empty list, the others null. A list of keys gives the mean over its distinct elements, nulls left out.
+    `last(n)` an empty list, the others null. The values of a list of keys, each element once, are
+    combined as `Features(combine=)` says, nulls left out.
 
     Args:
         rows: `time` (BIGINT, microseconds UTC) and, by canonical name, the keys and context columns that `names` need.
@@ -140,7 +142,7 @@ class _Group:
         self.lists = [system.row.keys[group.entities[i]] for i in list_places(system, group)]
         for a in self.aggregates:
             if self.lists and (a.kind.is_list or a.kind.base != "number"):
-                rule = f"a number, since {' and '.join(self.lists)} is averaged over its keys"
+                rule = f"a number, since {' and '.join(self.lists)} has a list of keys"
                 raise InvalidField(where=group.at, part=f"Features {group.name}", field=a.name, rule=rule, value=a.kind)
 
     def read(self, base: str, seen_B: NDArray[np.int64] | None) -> dict[str, pa.ChunkedArray]:
@@ -164,7 +166,7 @@ class _Group:
         events = self.scratch.table(f"{self._events(time_B, keys, on)} order by k.key, p._known, p._offset")
         found = self._values(events, Reads(key_B, time_B, None if seen_B is None else seen_B[row_B]))
         if self.lists:
-            found = [_mean(column, row_B) for column in found]
+            found = [_combined(self.group.combine, column, row_B) for column in found]
         return {f"{self.group.name}.{a.name}": column for a, column in zip(self.aggregates, found)}
 
     def _events(self, time_B: NDArray[np.int64], keys: str, on: str) -> str:
@@ -226,11 +228,11 @@ class _Group:
         return [windows.value(a, measures[i]) for a, i in zip(self.aggregates, self.measure_of)]
 
 
-def _mean(column: pa.ChunkedArray, row_B: NDArray[np.int64]) -> pa.Array:
-    """The mean of each row's values, nulls left out; `row_B` ascends from 0 without gaps."""
-    valid = np.asarray(column.is_valid()).astype(np.float64)
-    total, count = np.bincount(row_B, np.asarray(column.fill_null(0.0)) * valid), np.bincount(row_B, valid)
-    return pa.array(total / np.maximum(count, 1), mask=count == 0)
+def _combined(how: str, column: pa.ChunkedArray, row_B: NDArray[np.int64]) -> pa.Array:
+    """One value for each row out of those of its keys; `row_B` ascends from 0 without gaps."""
+    rows = int(row_B[-1]) + 1 if len(row_B) else 0
+    found = combined(how, np.asarray(column.fill_null(0.0)), np.asarray(column.is_valid()), row_B, rows)
+    return pa.array(found.data, mask=~found.valid)
 
 
 def _derived(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sixfold.features.arrays import Array, Lists, Values
 
-__all__ = ["Codes", "Pairs", "factorize", "length", "pair_keys", "spread"]
+__all__ = ["Codes", "Pairs", "combined", "factorize", "length", "pair_keys", "spread"]
 
 SMALL = 4096
 """Below so many texts a dictionary of Python is faster than Arrow's."""
@@ -78,7 +78,41 @@ def pair_keys(columns: Sequence[Array], rows: int, codes: Codes | None = None) -
             part = part[row] if len(part) == rows else np.broadcast_to(part, len(row))
         code = np.where((code < 0) | (part < 0), -1, code * max(len(own), 1) + part)
         uniques.append(own)
+    if len(row) > rows:
+        row, code = _once_without(row, code, rows)
     return _pairs(row, code, uniques)
+
+
+def _once_without(
+    row: NDArray[np.int64], code: NDArray[np.int64], rows: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs without those that are no key; a row that has no other is left once."""
+    some = np.zeros(rows, bool)
+    some[row[code >= 0]] = True
+    first = np.concatenate([[True], row[1:] != row[:-1]])
+    kept = (code >= 0) | (first & ~some[row])
+    return row[kept], code[kept]
+
+
+def combined(
+    how: str, values: NDArray[np.float64], valid: NDArray[np.bool_], row: NDArray[np.int64], rows: int
+) -> Values:
+    """One value for each row out of those of its keys, those that are not valid left out.
+
+    Args:
+        how: `mean`, `sum`, `min` or `max`.
+        values, valid, row: Shape (P,).
+    """
+    counts = np.bincount(row, valid, rows)
+    if how in ("min", "max"):
+        nothing, extreme = (np.inf, np.minimum) if how == "min" else (-np.inf, np.maximum)
+        found = np.full(rows, nothing)
+        extreme.at(found, row[valid], values[valid])
+    else:
+        found = np.bincount(row, np.where(valid, values, 0.0), rows)
+        if how == "mean":
+            found = found / np.maximum(counts, 1)
+    return Values(np.where(counts > 0, found, 0.0), counts > 0)
 
 
 def _pairs(row: NDArray[np.int64], code: NDArray[np.int64], uniques: Sequence[list[str]]) -> Pairs:

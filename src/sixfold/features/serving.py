@@ -16,7 +16,7 @@ from sixfold.features.dictionary import Dictionary
 from sixfold.features.events import look_up
 from sixfold.features.expressions import evaluate
 from sixfold.features.finish import Finished
-from sixfold.features.keys import Codes, Pairs, length, pair_keys
+from sixfold.features.keys import Codes, combined, length, pair_keys
 from sixfold.features.layout import layout
 from sixfold.features.packed import group_space, row_keys, unpack
 from sixfold.features.state import check_definitions
@@ -116,7 +116,7 @@ class Reader:
     def _features(
         self, group: FeatureGroup, names: Sequence[str], keys: Sequence[Array], now_us: int, codes: Codes
     ) -> dict[str, Array]:
-        """Features of a group by canonical name, averaged where a key is a list."""
+        """Features of a group by canonical name, combined where a key is a list."""
         own, rows = self._layouts[group.name], max(length(key) for key in keys)
         pairs = pair_keys(keys, rows, codes)
         found = self._store.get(group_space(group.name), row_keys(pairs.texts))
@@ -128,7 +128,8 @@ class Reader:
         for name in names:
             value = finished.value(name.partition(".")[2])
             if any(isinstance(key, Lists) for key in keys):
-                value = _averaged(_number(value, group, name), pairs, rows)
+                each = _number(value, group, name)
+                value = combined(group.combine, each.data, each.valid, pairs.row, rows)
             features[name] = value
         return features
 
@@ -157,13 +158,7 @@ def _cast(value: Array, kind: Kind) -> Array:
 
 def _number(value: Array, group: FeatureGroup, name: str) -> Values:
     if isinstance(value, Lists) or value.data.dtype != np.float64:
-        feature, rule = name.split(".")[1], "a number, since it is averaged over a list of keys"
+        feature, rule = name.split(".")[1], "a number, since those of a list of keys are combined"
         kind = next(one.kind for one in group.aggregates if one.name == feature)
         raise InvalidField(where=group.at, part=f"Features {group.name}", field=feature, rule=rule, value=str(kind))
     return value
-
-
-def _averaged(value: Values, pairs: Pairs, rows: int) -> Values:
-    counts = np.bincount(pairs.row, value.valid, rows)
-    sums = np.bincount(pairs.row, np.where(value.valid, value.data, 0.0), rows)
-    return Values(sums / np.maximum(counts, 1), counts > 0)

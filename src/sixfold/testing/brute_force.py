@@ -42,11 +42,14 @@ class BruteForce:
             for group in self._system.features.values():
                 lists = [held[entity] for entity in group.entities]
                 keys = [(a, *b) for a in lists[0] for b in ([(x,) for x in lists[1]] if len(lists) > 1 else [()])]
+                # A key with a null part is none; a row without any reads as a key without events does, once.
+                keys = [key for key in keys if None not in key] or [(None,) * len(lists)]
                 for one in group.aggregates:
                     if (name := f"{group.name}.{one.name}") not in found:
                         continue
                     values = [self._value(group, key, one, now, stored=stored) for key in keys]
-                    value, slack = _averaged(values) if group.name in ("liking", "subject") else values[0]
+                    is_list = group.name in ("liking", "subject")
+                    value, slack = _combined(group.combine, values) if is_list else values[0]
                     _compare(found[name][i], value, slack, where=f"{name} {one} row {i} now {now}")
 
     def _keys(self, i: int, now: int) -> dict[str, list[str | None]]:
@@ -118,12 +121,16 @@ def _counts(event: Event) -> bool:
     return event.where is True and is_measure(event.value)
 
 
-def _averaged(values: list[tuple[Any, float]]) -> tuple[Any, float]:
-    """The mean over a list of keys."""
+def _combined(how: str, values: list[tuple[Any, float]]) -> tuple[Any, float]:
+    """One value out of those of a list of keys."""
     known = [(value, slack) for value, slack in values if value is not None]
     if not known:
         return None, 0.0
-    return float(np.mean([value for value, _ in known])), max(slack for _, slack in known)
+    numbers, slacks = [value for value, _ in known], [slack for _, slack in known]
+    if how == "sum":
+        return float(np.sum(numbers)), sum(slacks) + 1e-9 * sum(map(abs, numbers))
+    made = {"mean": float(np.mean(numbers)), "min": min(numbers), "max": max(numbers)}
+    return made[how], max(slacks)
 
 
 def _compare(got: Any, value: Any, slack: float, *, where: str) -> None:

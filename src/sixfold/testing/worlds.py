@@ -215,8 +215,13 @@ def make_system(features: Mapping[str, Mapping[str, Any]], zone: str = "UTC") ->
         label=sf.Category(),
         moment=sf.Time(unit="us"),
     )
+    # By how many they are, so that all ways to combine the values of a list of keys come up.
+    ways = ("mean", "sum", "min", "max")
     groups = [
-        sf.Features(name, tuple(entities[e] for e in GROUPS[name]), stream, **own) for name, own in features.items()
+        sf.Features(
+            name, tuple(entities[e] for e in GROUPS[name]), stream, combine=ways[(len(own) - 1) % len(ways)], **own
+        )
+        for name, own in features.items()
     ]
     label = sf.Label("liked", "flag")
     trees = sf.Trees("trees", inputs=[catalogue.length], heads=[sf.Binary(label)])
