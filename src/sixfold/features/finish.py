@@ -41,10 +41,10 @@ class Finished:
 
     def value(self, name: str) -> Array:
         """One feature of each pair."""
-        for place, (feature, kind) in enumerate(self._layout.finished):
-            if feature == name:
-                data, valid = self._finished_tiles()
-                return Values(self._decoded(kind, data[place], valid[place]), valid[place])
+        if (found := self._layout.places.get(name)) is not None:
+            place, kind = found
+            data, valid = self._finished_tiles()
+            return Values(self._decoded(kind, data[place], valid[place]), valid[place])
         place = next(i for i, one in enumerate(self._layout.lists) if one.name == name)
         value = self._list(place, self._layout.lists[place])
         # `take` leaves what is single as it is.
@@ -78,7 +78,7 @@ class Finished:
         slots, starts = finish_list(*which)
         if one.function == "top":
             slots, starts = most_frequent(slots, starts[:-1], starts[1:], one.n)
-        data = self._decoded(one.kind, slots, np.ones(len(slots), bool))
+        data = self._decoded(one.kind, slots, None)
         if one.kind.is_list:
             return Lists(data, starts, np.ones(len(starts) - 1, bool))
         valid = np.diff(starts) > 0
@@ -86,12 +86,14 @@ class Finished:
         values.data[valid] = data
         return Values(values.data, valid)
 
-    def _decoded(self, kind: Kind, slots: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
-        """Values out of the slots that stand for them; of any value where they are not valid."""
+    def _decoded(self, kind: Kind, slots: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[Any]:
+        """Values out of the slots that stand for them; of any value where they are not valid (None: all are)."""
         if kind.base == "number":
             return slots.view(np.float64)
         codes = slots.view(np.int64)
         if kind.base == "text":
+            if valid is None:
+                return self._dictionary.texts(kind, codes)
             texts = np.full(len(codes), "", object)
             texts[valid] = self._dictionary.texts(kind, codes[valid])
             return texts

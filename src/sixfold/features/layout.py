@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -109,6 +110,11 @@ class Layout:
     """Shape (F, 6): code, level, first column in the level, second, window (us, 0: none), hop."""
     finish_numbers: NDArray[np.float64]
     """Shape (F, 2): successes and trials of a rate; the half-life (us) of `decayed`."""
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, Kind]]:
+        """The place of each of the F features, and its kind."""
+        return {name: (place, kind) for place, (name, kind) in enumerate(self.finished)}
 
     @property
     def head(self) -> int:
