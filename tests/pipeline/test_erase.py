@@ -289,6 +289,14 @@ def test_one_that_was_cut_off_is_finished_by_the_next(tmp_path):
     done = erase(system, work, "book", "book-3", now_us=0)
     assert done.places["ingested books"].removed == 1
     assert holding(work, GONE) == holding(work, "book-3") == []
+    (work / "releases" / "r1-a").mkdir(parents=True)
+    (work / "releases" / "r1-a" / "release.json").write_text("{}")
+    # Cut off before it marked releases: what it found is gone by now.
+    (work / "erasing.json").write_text(json.dumps({"entity": "book", "key": "book-3"}))
+    done = erase(system, work, "book", "book-3", now_us=5)
+    assert done.marked == ["r1-a"]
+    assert [(one["entity"], one["at"]) for one in Releases(work / "releases").erased()["r1-a"]] == [("book", 5)]
+    assert not (work / "erasing.json").exists()
 
 
 def test_an_entity_that_is_none_and_a_key_that_is_nowhere(tmp_path):

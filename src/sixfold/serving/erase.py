@@ -84,7 +84,7 @@ def erase(system: System, workdir: Path, entity: str, key: str, *, now_us: int) 
 
     Raises:
         UnknownInRequest: the design has no such entity.
-        StoreBusy: a server is running; nothing was changed.
+        StoreBusy: a server is running; nothing was erased.
     """
     schemas: tuple[Stream | TableSchema, ...] = (*system.streams.values(), *system.tables.values())
     layouts = [layout(schema) for schema in schemas]
@@ -97,17 +97,23 @@ def erase(system: System, workdir: Path, entity: str, key: str, *, now_us: int) 
     pending = workdir / _PENDING
     if pending.is_file():
         begun = msgspec.json.decode(pending.read_bytes(), type=dict[str, str])
-        if begun != {"entity": entity, "key": key}:
-            _erase(system, workdir, layouts, Erasure(begun["entity"], begun["key"]), now_us)
+        unfinished = Erasure(begun["entity"], begun["key"], discarded=discarded)
+        _erase(system, workdir, layouts, unfinished, now_us, again=True)
+        if begun == {"entity": entity, "key": key}:
+            return unfinished
     workdir.mkdir(parents=True, exist_ok=True)
     write_durably(pending, msgspec.json.encode({"entity": entity, "key": key}))
     done = Erasure(entity, key, discarded=discarded)
-    _erase(system, workdir, layouts, done, now_us)
+    _erase(system, workdir, layouts, done, now_us, again=False)
     return done
 
 
-def _erase(system: System, workdir: Path, layouts: list[Layout], done: Erasure, now_us: int) -> None:
-    """Every step may be done again."""
+def _erase(system: System, workdir: Path, layouts: list[Layout], done: Erasure, now_us: int, *, again: bool) -> None:
+    """Every step may be done again.
+
+    Args:
+        again: One was cut off: what it had removed is not seen any more.
+    """
     # First of all, so that a step that reads sources meanwhile does not bring it back.
     key_hash = ErasedKeys.load(workdir).add(workdir, done.entity, done.key)
     log = _LogRewriter(system, layouts, done)
@@ -123,7 +129,7 @@ def _erase(system: System, workdir: Path, layouts: list[Layout], done: Erasure, 
             continue
         done.discarded.append(name)
     releases = Releases(workdir / "releases")
-    if any(taken.removed or taken.changed for taken in done.places.values()):
+    if again or any(taken.removed or taken.changed for taken in done.places.values()):
         done.marked = releases.mark_erased(done.entity, key_hash, now_us)
     done.naming = [str(path.relative_to(workdir)) for path in _naming(workdir, done.key)]
     (workdir / _PENDING).unlink()
@@ -207,7 +213,12 @@ def _naming(workdir: Path, key: str) -> Iterator[Path]:
     """JSON files of releases, and what a tracking server has of them, that hold the key as a text."""
     for folder in ("releases", "mlartifacts"):
         for path in sorted((workdir / folder).rglob("*.json")):
-            if _names(msgspec.json.decode(path.read_bytes()), key):
+            content = path.read_bytes()
+            try:
+                named = _names(msgspec.json.decode(content), key)
+            except msgspec.DecodeError:
+                named = key.encode() in content
+            if named:
                 yield path
 
 
