@@ -18,8 +18,9 @@ import pytest
 
 from sixfold import cli
 from sixfold.design import load
-from sixfold.errors import LogShorter
+from sixfold.errors import LogShorter, StoreBusy
 from sixfold.registry import Releases
+from sixfold.serving.erase import erase
 from sixfold.stores.opening import open_log, open_states
 from sixfold.testing.redis_server import RedisServer
 
@@ -130,6 +131,12 @@ def test_servers_follow_a_run_and_the_log_of_all_is_taken_in(folder, tmp_path_fa
         assert servers[1].ask("POST", "/v1/events/loans", [loan(n) for n in range(15)])["duplicates"] == 10
         for server in servers:
             until(lambda server=server: server.features("walker") == {"habit.loans_7d": 15.0, "habit.loans": 15.0})
+        assert (
+            "Stop them all and use `sixfold erase`" in servers[0].ask("DELETE", "/v1/entities/reader/walker")["detail"]
+        )
+        with pytest.raises(StoreBusy):
+            erase(load(folder / "design.py"), folder / "work", "reader", "walker", now_us=0)
+        for server in servers:
             server.stop()
         stores = load(folder / "design.py").deployment.stores
         with closing(open_states(stores, "library", folder / "work")) as states:
@@ -140,11 +147,26 @@ def test_servers_follow_a_run_and_the_log_of_all_is_taken_in(folder, tmp_path_fa
             assert [record.stream for record in log.read(-1, 1000) if record.stream == "loans"] == ["loans"] * 15
         left = {key.split(b":")[2] for key in redis_keys(redis.url)}
         assert left == {b"log", b"ids", b"ids in order", b"states", b"state"}
+        check_erased(folder, stores, second)
     with RedisServer(tmp_path_factory.mktemp("another redis")) as another:
         write(folder, SECOND, another.url)
         with pytest.raises(LogShorter) as caught:
             sixfold_run(folder)
         assert str(caught.value).startswith("the event log ends at offset -1, but ")
+
+
+def check_erased(folder, stores, release):
+    done = erase(load(folder / "design.py"), folder / "work", "reader", "walker", now_us=0)
+    assert (done.places["log loans"].removed, done.discarded[0]) == (15, f"state {release}")
+    with closing(open_log(stores, "library", folder / "work")) as log:
+        kept = log.read(-1, 1000)
+        assert not any(b"walker" in record.payload for record in kept)
+        assert sum(record.stream == "erased" for record in kept) == 15
+    server = Server(folder)
+    assert server.features("walker") == {"habit.loans_7d": 0.0, "habit.loans": 0.0}
+    assert server.ask("POST", "/v1/events/loans", [loan(99)])["accepted"] == 1
+    until(lambda: server.features("walker") == {"habit.loans_7d": 1.0, "habit.loans": 1.0})
+    server.stop()
 
 
 def redis_keys(url):
