@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
 
 from sixfold.stores.log import NewEvent
 
@@ -23,13 +22,12 @@ def id_keys(events: Sequence[NewEvent]) -> list[bytes]:
     """A key for the identity (stream, id, time) of each event: its time and a hash."""
     # The whole time comes first, not a bucket of it: events come roughly in its order, so an append touches few pages
     # (with buckets of a second a synced append took twice as long), and old ids lie together to be dropped.
-    begun: dict[str, Any] = {}
+    streams = {event.stream for event in events}
+    begun = {name: blake2b(name.encode() + b"\0", digest_size=_ID_BYTES).copy for name in streams}
     keys = []
-    for event in events:
-        if (name := begun.get(event.stream)) is None:
-            name = begun[event.stream] = blake2b(event.stream.encode() + b"\0", digest_size=_ID_BYTES)
+    for stream, event_id, time_us, _ in events:
         # Going on from a copy takes half as long as hashing the name again.
-        own = name.copy()
-        own.update(event.event_id)
-        keys.append(_pack(event.time_us + _ZERO_TIME) + own.digest())
+        own = begun[stream]()
+        own.update(event_id)
+        keys.append(_pack(time_us + _ZERO_TIME) + own.digest())
     return keys

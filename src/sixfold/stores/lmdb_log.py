@@ -2,8 +2,7 @@
 
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 
 from sixfold.stores._lmdb import Environment, Transaction
@@ -62,7 +61,7 @@ class LmdbLog:
             return list(islice(cursor.iternext(keys=False), max(limit, 0))) if found else []
 
         # Offsets have no gaps, so the keys need not be read.
-        return list(map(_record, count(first), self._env.read(body)))
+        return _records(first, self._env.read(body))
 
     def last(self) -> int:
         """See `EventLog.last`."""
@@ -136,24 +135,15 @@ class LmdbLog:
         arrival_us = max(arrival_us, newest_us)
         ids = txn.cursor(self._ids)
         seen = {key: _unpack(packed) for key, packed in ids.getmulti(ordered)}
-        rows: list[tuple[bytes, bytes]] = []
-        fresh: list[tuple[bytes, bytes]] = []
-        receipts: list[Receipt] = []
-        names: dict[str, bytes] = {}
-        for event, key in zip(events, keys, strict=True):
-            if (first := seen.get(key)) is not None:
-                receipts.append(Receipt(first, True))
-                continue
-            if (head := names.get(event.stream)) is None:
-                head = names[event.stream] = event.stream.encode()
-            seen[key] = last = last + 1
-            packed = _pack(last)
-            rows.append((packed, _HEAD.pack(arrival_us, event.time_us, len(head)) + head + event.payload))
-            fresh.append((key, packed))
-            receipts.append(_new_receipt(Receipt, (last, False)))
-        if rows:
-            txn.cursor(self._events).putmulti(rows, append=True)
-            ids.putmulti(sorted(fresh))
+        receipts = [_new_receipt(Receipt, (at, False)) for at in range(last + 1, last + 1 + len(keys))]
+        fresh, new = events, keys
+        if seen or len(set(ordered)) < len(ordered):
+            fresh, receipts = _without_duplicates(events, keys, seen, last + 1)
+            new = [key for key, one in zip(keys, receipts) if not one.duplicate]
+        if fresh:
+            places = list(map(_pack, range(last + 1, last + 1 + len(fresh))))
+            txn.cursor(self._events).putmulti(list(zip(places, _entries(fresh, arrival_us))), append=True)
+            ids.putmulti(sorted(zip(new, places)))
         return receipts
 
     def _last(self, txn: Transaction) -> tuple[int, int]:
@@ -164,15 +154,37 @@ class LmdbLog:
         return _unpack(cursor.key()), int(_HEAD.unpack_from(cursor.value())[0])
 
 
-def _record(offset: int, value: bytes) -> Record:
-    arrival_us, time_us, size = _head(value)
-    start = _HEAD_BYTES + size
-    return _new_record(Record, (offset, arrival_us, _name(value[_HEAD_BYTES:start]), time_us, value[start:]))
+def _without_duplicates(
+    events: Sequence[NewEvent], keys: list[bytes], seen: dict[bytes, int], first: int
+) -> tuple[Sequence[NewEvent], list[Receipt]]:
+    """The events that are new, which get offsets from `first` on, and the receipts of all."""
+    fresh, receipts = list[NewEvent](), list[Receipt]()
+    for event, key in zip(events, keys, strict=True):
+        if (there := seen.get(key)) is not None:
+            receipts.append(Receipt(there, True))
+        else:
+            seen[key] = first + len(fresh)
+            receipts.append(Receipt(seen[key], False))
+            fresh.append(event)
+    return fresh, receipts
 
 
-@lru_cache(maxsize=1024)
-def _name(stream: bytes) -> str:
-    return stream.decode()
+def _entries(events: Sequence[NewEvent], arrival_us: int) -> list[bytes]:
+    names, pack = {event.stream: event.stream.encode() for event in events}, _HEAD.pack
+    return [
+        pack(arrival_us, time_us, len(name := names[stream])) + name + payload for stream, _, time_us, payload in events
+    ]
+
+
+def _records(first: int, values: Sequence[bytes]) -> list[Record]:
+    found, names = list[Record](), dict[bytes, str]()
+    for offset, value in enumerate(values, first):
+        arrival_us, time_us, size = _head(value)
+        start = _HEAD_BYTES + size
+        if (name := names.get(packed := value[_HEAD_BYTES:start])) is None:
+            name = names[packed] = packed.decode()
+        found.append(_new_record(Record, (offset, arrival_us, name, time_us, value[start:])))
+    return found
 
 
 def _unpack(packed: bytes) -> int:
