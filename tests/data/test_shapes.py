@@ -13,6 +13,7 @@ from sixfold.data.ingest import ingest
 from sixfold.data.ingested import Ingested
 from sixfold.data.shapes import NAME, psi, shape
 from sixfold.design.kinds import Kind
+from sixfold.errors import IngestedDamaged
 
 NUMBER, TEXT, FLAG = Kind("number"), Kind("text"), Kind("flag")
 
@@ -84,3 +85,7 @@ def test_an_ingestion_is_compared_with_the_one_before_until_the_data_changes_aga
     (tmp_path / "plays.csv").write_text(plays(range(101, 301)))
     assert look(tmp_path, check).failed == ()
     assert "plays.member" not in (tmp_path / "work" / NAME).read_text(), "keys are not copied"
+
+    (tmp_path / "work" / NAME).write_text("{")
+    with pytest.raises(IngestedDamaged, match=r"shapes\.json.*Delete the file"):
+        look(tmp_path, check)

@@ -20,7 +20,7 @@ from sixfold.data.ingest import ingest
 from sixfold.data.ingested import Ingested
 from sixfold.data.rows import decode
 from sixfold.design import load
-from sixfold.errors import StoreBusy, UnknownInRequest
+from sixfold.errors import IngestedDamaged, StoreBusy, UnknownInRequest
 from sixfold.features.arrays import column
 from sixfold.features.bulk import build_state
 from sixfold.features.serving import Reader
@@ -297,6 +297,9 @@ def test_one_that_was_cut_off_is_finished_by_the_next(tmp_path):
     assert done.marked == ["r1-a"]
     assert [(one["entity"], one["at"]) for one in Releases(work / "releases").erased()["r1-a"]] == [("book", 5)]
     assert not (work / "erasing.json").exists()
+    (work / "erased.json").write_text("{")
+    with pytest.raises(IngestedDamaged, match="Restore it from a backup"):
+        ingest(system, tmp_path, work / "ingested", now_us=END_S * 10**6)
 
 
 def test_an_entity_that_is_none_and_a_key_that_is_nowhere(tmp_path):

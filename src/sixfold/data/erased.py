@@ -36,7 +36,8 @@ class ErasedKeys(msgspec.Struct):
         except FileNotFoundError:
             return cls(token_hex(16))
         except msgspec.DecodeError as error:
-            raise IngestedDamaged(path=str(workdir / NAME), reason=str(error)) from None
+            fix = "Restore it from a backup: without it, what was erased would come back."
+            raise IngestedDamaged(path=str(workdir / NAME), reason=str(error), fix=fix) from None
 
     def add(self, workdir: Path, entity: str, key: str) -> str:
         """Put a key on the list, durably, and give its hash."""

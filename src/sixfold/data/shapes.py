@@ -16,6 +16,7 @@ from sixfold.data.ingested import Ingested
 from sixfold.design.kinds import Kind
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.system import System
+from sixfold.errors import IngestedDamaged
 
 __all__ = ["NAME", "Shape", "Shapes", "look", "psi", "shape"]
 
@@ -56,11 +57,17 @@ def look(con: duckdb.DuckDBPyConnection, system: System, ingested: Ingested) -> 
     """The distributions of what is ingested; kept beside it, so that the next one can be compared.
 
     Keys, and texts with many different values, have none: they would be a copy of the data.
+
+    Raises:
+        IngestedDamaged: what was kept is not readable.
     """
     schemas: dict[str, Stream | TableSchema] = {**system.streams, **system.tables}
     path = ingested.folder.parent / NAME
     made_of = {name: [file.name for file in ingested.files(name)] for name in schemas}
-    kept = msgspec.json.decode(path.read_bytes(), type=Shapes) if path.is_file() else None
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=Shapes) if path.is_file() else None
+    except msgspec.DecodeError as error:
+        raise IngestedDamaged(path=str(path), reason=str(error), fix="Delete the file and run again.") from None
     if kept is not None and kept.made_of == made_of:
         return kept
     found, before = Shapes(made_of, {}), {} if kept is None else kept.own

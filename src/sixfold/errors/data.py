@@ -239,6 +239,6 @@ class IngestedDamaged(DataError):
     work/ingested/plays: the ingested data cannot be read: manifest.json is not JSON. Delete the folder and run again.
     """
 
-    def __init__(self, *, path: str, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"{path}: the ingested data cannot be read: {reason}. Delete the folder and run again.")
+    def __init__(self, *, path: str, reason: str, fix: str = "Delete the folder and run again.") -> None:
+        self.path, self.reason, self.fix = path, reason, fix
+        super().__init__(f"{path}: the ingested data cannot be read: {reason}. {fix}")

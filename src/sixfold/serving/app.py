@@ -196,7 +196,7 @@ def _health(parts: Parts) -> list[HTTPRouteHandler]:
     async def readyz() -> Reply:
         """The server answers from a state that is kept fresh."""
         with parts.current.borrow() as live:
-            if (failure := live.failure or parts.current.failure) is not None:
+            if (failure := parts.failure or live.failure or parts.current.failure) is not None:
                 return _error(503, type(failure).__name__, str(failure))
             ready = {"status": "ready", "release": live.release.id, "lag_s": live.worker.lag_s}
         return Response(msgspec.json.encode(ready), media_type=MediaType.JSON)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sixfold.design.stores import Redis
-from sixfold.errors import StoreBusy
+from sixfold.errors import SixfoldError, StoreBusy
 from sixfold.serving.clock import Clock
 from sixfold.serving.erase import Erasure, erase
 from sixfold.serving.live import Current
@@ -49,6 +49,8 @@ class Parts:
     metrics: Metrics
     workdir: Path
     reopen: Callable[[], Stores]
+    failure: SixfoldError | None = None
+    """Why the stores could not be opened again, if they could not: every answer is 503 then."""
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "answer"))
 
     @property
@@ -77,7 +79,11 @@ class Parts:
         try:
             return erase(system, self.workdir, entity, key, now_us=time.time_ns() // 1000)
         finally:
-            self.stores = self.reopen()
+            try:
+                self.stores = self.reopen()
+            except SixfoldError as error:
+                self.failure = error
+                raise
 
     async def threaded(self, work: Callable[[], T]) -> T:
         """What `work` gives, computed in a thread."""
