@@ -20,6 +20,7 @@ LIBRARIES = {
     "onnxruntime": {"inference", "training"},
     "faiss": {"serving"},
     "scipy": {"training"},
+    "sklearn": {"training"},
     "adbc_driver_manager": {"data"},
     "adbc_driver_sqlite": {"data"},
     "adbc_driver_postgresql": {"data"},

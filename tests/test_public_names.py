@@ -5,9 +5,10 @@ from types import ModuleType
 import sixfold as sf
 
 NAMES = """
-    AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database Deployment Derived Entity Evaluation
-    Events Experts Explore Features Flag Framing ItemNeighbours JsonLines Label Lmdb Mlp Models Network Number Parquet
-    Query Redis Regression Requirements Retrain Rule System Table Text Time Training Trees TwoTower WatchTime
+    AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database DeepFm Deployment Derived Entity
+    Evaluation Events Experts Explore Features Flag Fm Framing Hashed ItemNeighbours JsonLines Label Linear Lmdb Mlp
+    Models Network Number Parquet Query Redis Regression Requirements Retrain Rule System Table Text Time Training
+    Trees TwoTower WatchTime
     count decayed distinct first last max mean min rate since_last std sum top
 """
 

@@ -17,6 +17,7 @@ from sixfold.design.aggregates import (
     sum,
     top,
 )
+from sixfold.design.bodies import Cross, DeepFm, Experts, Fm, Linear, Mlp
 from sixfold.design.columns import Categories, Category, Flag, Number, Text, Time
 from sixfold.design.data import Data
 from sixfold.design.deployment import AtMost, Deployment, Explore, Retrain
@@ -24,21 +25,8 @@ from sixfold.design.entities import Entity
 from sixfold.design.evaluation import ByColumn, ByTime, Evaluation
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Derived, Events, Features, Table
-from sixfold.design.models import (
-    Binary,
-    Cross,
-    Experts,
-    ItemNeighbours,
-    Mlp,
-    Models,
-    Network,
-    Regression,
-    Rule,
-    Training,
-    Trees,
-    TwoTower,
-    WatchTime,
-)
+from sixfold.design.heads import Binary, Regression, WatchTime
+from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule, Training, Trees, TwoTower
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
 from sixfold.design.stores import Lmdb, Redis
@@ -57,6 +45,7 @@ __all__ = [
     "Csv",
     "Data",
     "Database",
+    "DeepFm",
     "Deployment",
     "Derived",
     "Entity",
@@ -66,10 +55,13 @@ __all__ = [
     "Explore",
     "Features",
     "Flag",
+    "Fm",
     "Framing",
+    "Hashed",
     "ItemNeighbours",
     "JsonLines",
     "Label",
+    "Linear",
     "Lmdb",
     "Mlp",
     "Models",

@@ -48,7 +48,7 @@ habit = sf.Features("habit", reader, loans, loans_7d=sf.count(window="7d"), book
 demand = sf.Features("demand", book, loans, loans_2d=sf.count(window="2d"), who=sf.last("reader", n=50))
 read = sf.Label("read", "read", within="1h")
 ranker = sf.Trees("ranker", inputs=[habit.loans_7d, demand.loans_2d, books.pages], heads=[sf.Binary(read)],
-    rounds=5, leaves=3)
+    rounds=5, num_leaves=3)
 popular = sf.Rule("popular", "demand.loans_2d")
 system = sf.System("library",
     sf.Requirements(goal="Readers find books that they finish", p99_ms=100),

@@ -59,7 +59,7 @@ depot = sf.Entity("depot")
 scans = sf.Events("scans", sf.Csv("scans.csv"), depot.key(), time=sf.Time("at", unit="s"), id="parcel", weight=sf.Number(), late=sf.Flag())
 state = sf.Features("state", depot, scans, late_1d=sf.rate("late", window="1d", prior=(1, 4)))
 late = sf.Label("late", "late", within="1h")
-trees = sf.Trees("trees", inputs=[state, depot, scans.weight], heads=[sf.Binary(late)], rounds=20, leaves=7)
+trees = sf.Trees("trees", inputs=[state, depot, scans.weight], heads=[sf.Binary(late)], rounds=20, num_leaves=7)
 system = sf.System("parcels",
     sf.Requirements(goal="Late parcels are known before they are late"),
     sf.Framing(query=depot, examples=scans, context=[scans.weight], labels=[late]),

@@ -45,7 +45,8 @@ loans = sf.Events("loans", sf.Csv("loans.csv"), reader.key("card"), book.key("is
 habit = sf.Features("habit", reader, loans, loans_7d=sf.count(window="7d"), read=sf.last("book", n=10, where="read"))
 demand = sf.Features("demand", book, loans, loans_2d=sf.count(window="2d"), pages=sf.sum("books.pages"))
 read = sf.Label("read", "read", within="1h")
-ranker = sf.Trees("ranker", inputs=[habit.loans_7d, demand, books.pages], heads=[sf.Binary(read)], rounds=5, leaves=3)
+inputs = [habit.loans_7d, demand, books.pages]
+ranker = sf.Trees("ranker", inputs=inputs, heads=[sf.Binary(read)], rounds=5, num_leaves=3)
 popular = sf.Rule("popular", "demand.loans_2d")
 system = sf.System("library",
     sf.Requirements(goal="Readers find books that they finish", p99_ms=100),

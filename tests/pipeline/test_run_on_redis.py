@@ -41,7 +41,7 @@ loans = sf.Events("loans", sf.Csv("loans.csv"), reader.key("card"), book.key("is
     time=sf.Time("at", unit="s"), keep="30d", read=sf.Flag())
 habit = sf.Features("habit", reader, loans, loans_7d=sf.count(window="7d"))
 read = sf.Label("read", "read", within="1h")
-ranker = sf.Trees("ranker", inputs=[habit.loans_7d, books.pages], heads=[sf.Binary(read)], rounds=5, leaves=3)
+ranker = sf.Trees("ranker", inputs=[habit.loans_7d, books.pages], heads=[sf.Binary(read)], rounds=5, num_leaves=3)
 longest = sf.Rule("longest", "books.pages")
 system = sf.System("library",
     sf.Requirements(goal="Readers find books that they finish", p99_ms=100),

@@ -4,36 +4,60 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sixfold.design.bodies import Body, Mlp, Whole
 from sixfold.design.columns import Column
 from sixfold.design.deployment import Top
 from sixfold.design.entities import Entity
 from sixfold.design.framing import Label
 from sixfold.design.groups import Group
+from sixfold.design.heads import Head
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
 __all__ = [
-    "Binary",
-    "Body",
-    "Cross",
-    "Experts",
-    "Head",
+    "Hashed",
     "Input",
     "ItemNeighbours",
-    "Mlp",
+    "Leaves",
     "Model",
     "Models",
     "Network",
-    "Regression",
     "Rule",
     "Training",
     "Trees",
     "TwoTower",
-    "WatchTime",
 ]
 
-Input = Column | Group | Entity
-"""A column, a group (all its columns, times excepted), or an entity (its key)."""
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """The leaves that a row reaches in the trees of a model: one category a tree (He et al., ADKDD 2014)."""
+
+    trees: "Trees"
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """An input whose texts are put in `buckets` by a hash: no vocabulary to keep, new texts have a bucket at once.
+
+    Texts that share a bucket are one to the model (Weinberger et al., ICML 2009).
+    """
+
+    input: Column | Entity
+    buckets: int = 2**16
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.input, Column | Entity):
+            rule = "a column or an entity"
+            raise InvalidField(where=self.at, part="Hashed", field="input", rule=rule, value=self.input)
+        if isinstance(self.buckets, bool) or not isinstance(self.buckets, int) or not 2 <= self.buckets <= 2**24:
+            rule = "a whole number from 2 to 16,777,216"
+            raise InvalidField(where=self.at, part="Hashed", field="buckets", rule=rule, value=self.buckets)
+
+
+Input = Column | Group | Entity | Leaves | Hashed
+"""A column, a group (all its columns, times excepted), an entity (its key), leaves of trees, a hashed text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,59 +80,6 @@ class Training:
                 raise InvalidField(
                     where=self.at, part="Training", field=name, rule="above 0", value=getattr(self, name)
                 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cross:
-    """Crosses of all inputs with each other, layer upon layer (DCN-V2: Wang et al., WWW 2021)."""
-
-    layers: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Experts:
-    """Shared experts, mixed for each head by a gate of its own (MMoE: Ma et al., KDD 2018)."""
-
-    n: int = 4
-    width: int = 64
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Mlp:
-    """Fully connected layers of these widths."""
-
-    widths: tuple[int, ...]
-
-    def __init__(self, *widths: int) -> None:
-        object.__setattr__(self, "widths", widths)
-
-
-Body = Cross | Experts | Mlp
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """The probability that a flag is true; log loss."""
-
-    label: Label
-
-
-@dataclass(frozen=True, slots=True)
-class Regression:
-    """A number; absolute error, so the prediction is its median."""
-
-    label: Label
-
-
-@dataclass(frozen=True, slots=True)
-class WatchTime:
-    """Seconds watched of something that lasts `duration` seconds: the median, learned on a logarithmic scale."""
-
-    label: Label
-    duration: Column = field(kw_only=True)
-
-
-Head = Binary | Regression | WatchTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +115,10 @@ class Network(Model):
 
     inputs: Sequence[Input] = field(kw_only=True)
     heads: Sequence[Head] = field(kw_only=True)
-    body: Body | Sequence[Body] = field(default=Mlp(128, 64), kw_only=True)
+    body: Body | Whole | Sequence[Body] = field(default=Mlp(128, 64), kw_only=True)
+    """Bodies stacked on the embedded inputs; or one that is a whole model by itself (`Linear`, `Fm`, `DeepFm`)."""
     size: int = field(default=16, kw_only=True)
-    """Width of the embedding of a category, of fewer values a smaller one."""
+    """Width of the embedding of a category; below stacked bodies one of few values has a smaller one."""
     min_count: int = field(default=10, kw_only=True)
     """A category seen less often in the training part shares the unknown's embedding."""
     training: Training = field(
@@ -161,8 +133,14 @@ class Trees(Model):
     inputs: Sequence[Input] = field(kw_only=True)
     heads: Sequence[Head] = field(kw_only=True)
     rounds: int = field(default=500, kw_only=True)
-    leaves: int = field(default=31, kw_only=True)
+    num_leaves: int = field(default=31, kw_only=True)
+    """Most leaves of a tree."""
     learning_rate: float = field(default=0.05, kw_only=True)
+
+    @property
+    def leaves(self) -> Leaves:
+        """The leaves that a row reaches, as an input of another model."""
+        return Leaves(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ __all__ = [
     "Join",
     "KeyField",
     "LabelSpec",
+    "Reads",
     "RowPlan",
     "Stream",
     "TableSchema",
@@ -171,3 +172,15 @@ class LabelSpec:
     value: Expression
     within_us: int | None
     at: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a model's inputs are, resolved."""
+
+    columns: tuple[str, ...]
+    """Canonical names, in the order of the inputs."""
+    hashed: Mapping[str, int]
+    """Those whose texts a hash puts into so many buckets."""
+    leaves: tuple[str, ...]
+    """Models of trees whose leaves it reads."""

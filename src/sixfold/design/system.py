@@ -1,8 +1,9 @@
 """A design as a whole: six sections, checked against each other when it is built."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sixfold.design import resolve
+from sixfold.design.bodies import Whole
 from sixfold.design.checks import parse_checks
 from sixfold.design.columns import Column
 from sixfold.design.data import Data
@@ -15,10 +16,10 @@ from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Derived, Events, Features, Group, Table
 from sixfold.design.kinds import NUMBER, TIME, Kind
 from sixfold.design.metrics import METRICS, Gate, Metric, check, parse_gate, parse_metric
-from sixfold.design.models import Input, Model, Models, Network, Rule, Trees, TwoTower
+from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Network, Rule, Trees, TwoTower
 from sixfold.design.paths import plan, reach
 from sixfold.design.requirements import Requirements
-from sixfold.design.schema import LabelSpec
+from sixfold.design.schema import LabelSpec, Reads
 from sixfold.design.units import duration_us
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField, InvalidMetric, OutcomeAsInput, UnknownColumn
@@ -61,26 +62,53 @@ class System:
         return fingerprint(parts)
 
     def inputs(self, inputs: Iterable[Input], *, where: str, part: str) -> tuple[str, ...]:
-        """Canonical names of a model's inputs; a group means its columns, times excepted.
+        """Canonical names of all that a model's inputs read; a group means its columns, times excepted.
+
+        Raises:
+            As `reads` does.
+        """
+        read = self.reads(inputs, where=where, part=part)
+        below = [self.models[name] for name in read.leaves]
+        inner = [n for m in below if isinstance(m, Trees) for n in self.inputs(m.inputs, where=m.at, part=m.name)]
+        return tuple(dict.fromkeys((*read.columns, *inner)))
+
+    def reads(self, inputs: Iterable[Input], *, where: str, part: str) -> Reads:
+        """What a model's inputs are.
 
         Raises:
             OutcomeAsInput: one of them is a column of the examples that no request brings.
             UnknownColumn: one of them is not reached from the query, the item and the context.
+            InvalidField: one is no input, or of a kind that its wrapper does not take.
         """
         names: list[str] = []
+        hashed: dict[str, int] = {}
+        leaves: list[str] = []
         for one in inputs:
-            if isinstance(one, Group):
-                names += resolve.columns_of(one)
-            elif isinstance(one, Entity):
-                names.append(self._canonical(self.row.keys.get(one.name, one.name)))
-            elif isinstance(one, Column):
-                names.append(self._canonical(str(one)))
+            inner = one.input if isinstance(one, Hashed) else one
+            if isinstance(inner, Leaves):
+                self._known_model(inner.trees, where, "leaves", part)
+                leaves.append(inner.trees.name)
+            elif isinstance(inner, Group):
+                names += resolve.columns_of(inner)
+            elif isinstance(inner, Entity):
+                names.append(self._canonical(self.row.keys.get(inner.name, inner.name)))
+            elif isinstance(inner, Column):
+                names.append(self._canonical(str(inner)))
             else:
                 raise InvalidField(where=where, part=part, field="inputs", rule="columns, groups, entities", value=one)
+            if isinstance(one, Hashed):
+                hashed[names[-1]] = one.buckets
         for name in names:
             if name not in self.kinds:
                 self._refuse(name, where=where, part=part)
-        return tuple(dict.fromkeys(names))
+        for name in hashed:
+            if self.kinds[name].base != "text":
+                raise InvalidField(where=where, part=part, field="Hashed", rule="around a text or a key", value=name)
+        return Reads(tuple(dict.fromkeys(names)), hashed, tuple(dict.fromkeys(leaves)))
+
+    def leaves_read(self, model: Model) -> tuple[str, ...]:
+        """The models of trees whose leaves a model reads."""
+        return tuple(one.trees.name for one in getattr(model, "inputs", ()) if isinstance(one, Leaves))
 
     def depends(self, name: str) -> frozenset[str]:
         """What a value depends on: entities and context columns of the row (`{"viewer"}`, `{"viewer", "video"}`)."""
@@ -184,10 +212,9 @@ class System:
                     where=model.at, part="Models", field=model.name, rule=rule, value=type(model).__name__
                 )
             if isinstance(model, Network | Trees):
-                self.inputs(model.inputs, where=model.at, part=part)
-                for head in model.heads:
-                    self._known_label(head.label, model.at, part)
+                self._resolve_scoring(model, part)
             if isinstance(model, TwoTower):
+                self._plain_inputs([*model.query, *model.item], (Hashed, Leaves), model.at, part)
                 self.inputs([*model.query, *model.item], where=model.at, part=part)
             if isinstance(model, Rule):
                 ordered = parse(model.expression, self._scope(), where=model.at, part=part)
@@ -198,6 +225,25 @@ class System:
                 self.rules[model.name] = ordered
             elif (positives := getattr(model, "positives", None)) is not None:
                 self._known_label(positives, model.at, part)
+
+    def _resolve_scoring(self, model: Network | Trees, part: str) -> None:
+        """A model with heads: what it reads and predicts is there, and its bodies can be stacked."""
+        if isinstance(model, Trees):
+            self._plain_inputs(model.inputs, (Leaves,), model.at, part)
+        elif isinstance(model.body, Sequence) and any(isinstance(body, Whole) for body in model.body):
+            rule = "alone: Linear, Fm and DeepFm are whole models, the others are stacked"
+            raise InvalidField(where=model.at, part=part, field="body", rule=rule, value=model.body)
+        if not model.inputs or not model.heads:
+            rule = "one or more of each"
+            raise InvalidField(where=model.at, part=part, field="inputs, heads", rule=rule, value=model.inputs)
+        self.inputs(model.inputs, where=model.at, part=part)
+        for head in model.heads:
+            self._known_label(head.label, model.at, part)
+
+    def _plain_inputs(self, inputs: Sequence[Input], refused: tuple[type, ...], at: str, part: str) -> None:
+        if found := [one for one in inputs if isinstance(one, refused)]:
+            rule = f"other than {type(found[0]).__name__}, which {part.split(maxsplit=1)[0]} does not take"
+            raise InvalidField(where=at, part=part, field="inputs", rule=rule, value=found[0])
 
     def _resolve_evaluation(self, evaluation: Evaluation) -> None:
         at, names = evaluation.at, self._scope()
@@ -274,11 +320,11 @@ class System:
             value = label.name if isinstance(label, Label) else label
             raise InvalidField(where=at, part=part, field="label", rule=rule, value=value)
 
-    def _known_model(self, model: object, at: str, field: str) -> None:
+    def _known_model(self, model: object, at: str, field: str, part: str = "Deployment") -> None:
         if not isinstance(model, Model) or model.name not in self.models:
             rule = f"a model that Models names ({', '.join(self.models)})"
             value = model.name if isinstance(model, Model) else model
-            raise InvalidField(where=at, part="Deployment", field=field, rule=rule, value=value)
+            raise InvalidField(where=at, part=part, field=field, rule=rule, value=value)
 
     def _refuse(self, name: str, *, where: str, part: str) -> None:
         group, _, column = name.partition(".")

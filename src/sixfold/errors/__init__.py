@@ -32,6 +32,7 @@ SixfoldError
 │   ├── NoExamples       no row of the stream is an example
 │   ├── NoItems          the table or stream that names the items has none
 │   ├── EmptyPart        the split leaves a part without examples
+│   ├── NothingToCalibrate  the validation part has labels of one kind alone
 │   ├── DatabaseFailed   a database is unreachable, or refuses what was asked of it
 │   ├── DriverMissing    a database's driver is not installed
 │   └── IngestedDamaged  the folder of ingested data cannot be read
@@ -89,6 +90,7 @@ from sixfold.errors.data import (
     NoExamples,
     NoItems,
     NoSuchFile,
+    NothingToCalibrate,
     QueryFailed,
     SourceUnreadable,
     TimeWithoutUnit,
@@ -189,6 +191,7 @@ __all__ = [
     "NoItems",
     "NoSource",
     "NoSuchFile",
+    "NothingToCalibrate",
     "NotADesign",
     "NothingBefore",
     "NothingReleased",

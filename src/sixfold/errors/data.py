@@ -17,6 +17,7 @@ __all__ = [
     "NoExamples",
     "NoItems",
     "NoSuchFile",
+    "NothingToCalibrate",
     "QueryFailed",
     "SourceUnreadable",
     "TimeWithoutUnit",
@@ -204,6 +205,21 @@ class EmptyPart(DataError):
         super().__init__(
             f"{where}: the split leaves none of the {examples} examples for {part}. "
             "Choose shorter parts, or bring more data."
+        )
+
+
+class NothingToCalibrate(DataError):
+    """
+    >>> print(NothingToCalibrate(where="feed.py:12", label="click", rows=40))
+    feed.py:12: click cannot be calibrated: its 40 labels in the validation part are all the same. Validate on more \
+data, or leave `calibrate` out.
+    """
+
+    def __init__(self, *, where: str, label: str, rows: int) -> None:
+        self.where, self.label, self.rows = where, label, rows
+        super().__init__(
+            f"{where}: {label} cannot be calibrated: its {rows} labels in the validation part are all the same. "
+            "Validate on more data, or leave `calibrate` out."
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -26,14 +27,16 @@ _CLIP = 6.0
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The texts that have a code of their own."""
+    """The texts that have a code of their own; or into how many buckets a hash (CRC-32) puts whatever comes."""
 
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+    buckets: int = 0
+    """Above 0: every text has the code of its bucket, and none is unknown."""
 
     @property
     def size(self) -> int:
         """Number of codes, null and unknown included."""
-        return FIRST + len(self.texts)
+        return FIRST + (self.buckets or len(self.texts))
 
     @cached_property
     def codes(self) -> dict[str | None, int]:
@@ -47,6 +50,8 @@ class Vocabulary:
 
     def encode(self, column: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
         """Codes of a column of strings, shape (B,)."""
+        if self.buckets:
+            return self._bucket_codes(column)
         found = pc.index_in(column, value_set=self.values)
         codes = np.asarray(pc.fill_null(found, UNKNOWN - FIRST), np.int64) + FIRST
         codes[np.asarray(pc.is_null(column), bool)] = NULL
@@ -54,7 +59,18 @@ class Vocabulary:
 
     def look_up(self, texts: NDArray[Any]) -> NDArray[np.int64]:
         """Codes of texts or None in an object array, shape (B,)."""
+        if self.buckets:
+            return np.fromiter(map(self._bucket, texts.tolist()), np.int64, len(texts))
         return np.fromiter(map(self.codes.get, texts.tolist(), repeat(UNKNOWN)), np.int64, len(texts))
+
+    def _bucket(self, text: str | None) -> int:
+        return NULL if text is None else FIRST + crc32(text.encode()) % self.buckets
+
+    def _bucket_codes(self, column: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        encoded = pc.dictionary_encode(whole)
+        own = np.array([self._bucket(text) for text in encoded.dictionary.to_pylist()] + [NULL], np.int64)
+        return own[np.asarray(pc.fill_null(encoded.indices, len(own) - 1), np.int64)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,17 @@ class Encoder:
     lists: tuple[TextCodes, ...]
     raw: tuple[str, ...]
     vocabularies: dict[str, Vocabulary]
+    leaves: tuple[TextCodes, ...] = ()
+    """What trees say of a row: int64 (B, trees) under the name, from whoever has the trees."""
+
+    @property
+    def all_lists(self) -> tuple[TextCodes, ...]:
+        """Lists of codes, those of leaves too."""
+        return (*self.lists, *self.leaves)
+
+    def sizes(self, fields: Sequence[TextCodes]) -> list[int]:
+        """How many codes each of these fields has."""
+        return [self.vocabularies[field.vocabulary].size for field in fields]
 
     @property
     def names(self) -> frozenset[str]:
@@ -169,6 +196,8 @@ def fit(
     min_count: int = 1,
     longest: int = 50,
     vocabularies: Mapping[str, Vocabulary] | None = None,
+    hashed: Mapping[str, int] | None = None,
+    leaves: Mapping[str, tuple[int, int]] | None = None,
 ) -> Encoder:
     """Fit scales and vocabularies on the training rows.
 
@@ -180,28 +209,34 @@ def fit(
         min_count: A text seen less often is unknown.
         longest: A list longer than this keeps its last elements.
         vocabularies: Taken as they are for the domains that they name.
+        hashed: Texts that a hash puts into so many buckets.
+        leaves: For each model of trees how many trees it has, and how many codes their leaves take together.
     """
     texts = [name for name in names if kinds[name].base == "text"]
+    hashed = hashed or {}
+    domain_of = {n: f"{kinds[n].domain or n}#{hashed[n]}" if n in hashed else kinds[n].domain or n for n in texts}
     domains: dict[str, list[str]] = {}
-    for name in texts:
-        domains.setdefault(kinds[name].domain or name, []).append(name)
-    given = vocabularies or {}
+    for name, domain in domain_of.items():
+        domains.setdefault(domain, []).append(name)
+    given = {domain_of[name]: Vocabulary(buckets=buckets) for name, buckets in hashed.items()}
+    given |= {name: Vocabulary(buckets=codes - FIRST) for name, (_, codes) in (leaves or {}).items()}
+    given |= vocabularies or {}
     fitted = {
         domain: given[domain] if domain in given else _vocabulary([table[name] for name in own], min_count)
         for domain, own in domains.items()
     }
     fields = {
-        name: TextCodes(
-            name, kinds[name].domain or name, _longest(table[name], longest) if kinds[name].is_list else None
-        )
-        for name in texts
+        name: TextCodes(name, domain, _longest(table[name], longest) if kinds[name].is_list else None)
+        for name, domain in domain_of.items()
     }
+    fitted |= {name: given[name] for name in leaves or {}}
     return Encoder(
         tuple(_scale(name, table[name]) for name in names if kinds[name].base != "text"),
         tuple(field for field in fields.values() if field.length is None),
         tuple(field for field in fields.values() if field.length is not None),
         tuple(raw),
         fitted,
+        tuple(TextCodes(name, name, trees) for name, (trees, _) in (leaves or {}).items()),
     )
 
 

@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 
 from sixfold.errors import ReleaseDamaged
 from sixfold.features.arrays import Array
+from sixfold.inference.correction import Correction
 from sixfold.inference.encoding import Encoder
+from sixfold.inference.leaves import LeafCodes, leaf_folder
+from sixfold.inference.trees import TreesScorer
 
-__all__ = ["Card", "NetworkScorer", "Scorer", "Towers", "TreesScorer", "load", "matrix", "write_card"]
+__all__ = ["Card", "Corrected", "NetworkScorer", "Scorer", "Towers", "load", "load_leaves", "read_card", "write_card"]
+
+_CARD = "model.json"
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -25,6 +30,10 @@ class Card(msgspec.Struct, frozen=True):
     """Names of the labels that it predicts."""
     encoders: dict[str, Encoder] = {}
     """`inputs` of a network or of trees; `query` and `item` of two towers."""
+    corrections: dict[str, Correction] = {}
+    """What is done to the scores of a head; nothing where it is not named."""
+    leaves: tuple[str, ...] = ()
+    """Models of trees, in folders beside the network, whose leaves it reads."""
 
 
 class Scorer(Protocol):
@@ -46,42 +55,46 @@ class NetworkScorer:
 
     def __init__(self, folder: Path, card: Card, threads: int) -> None:
         self.heads, self._encoder = card.heads, card.encoders["inputs"]
-        self.names = self._encoder.names
+        self._leaves = {
+            f"{name}.leaves": load_leaves(leaf_folder(folder, name), threads=threads) for name in card.leaves
+        }
+        self.names = self._encoder.names.union(*(leaves.names for leaves in self._leaves.values()))
         self._session = _session(folder / "model.onnx", threads)
         self._inputs = [i.name for i in self._session.get_inputs()]
 
     def score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
-        return self._run(self._encoder.encode(columns, rows))
+        leaves = {name: own.of(columns, rows) for name, own in self._leaves.items()}
+        return self._run({**self._encoder.encode(columns, rows), **leaves})
 
     def score_table(self, table: Any) -> dict[str, NDArray[np.float64]]:
-        parts = [self._run(self._encoder.encode_table(table.slice(at, 8192))) for at in range(0, len(table), 8192)]
-        return {head: np.concatenate([part[head] for part in parts]) for head in self.heads}
+        slices = (table.slice(at, 8192) for at in range(0, len(table), 8192))
+        parts = [self._run({**self._encoder.encode_table(part), **self._reached(part)}) for part in slices]
+        return {head: np.concatenate([np.empty(0), *(part[head] for part in parts)]) for head in self.heads}
+
+    def _reached(self, table: Any) -> dict[str, NDArray[Any]]:
+        return {name: own.of_table(table) for name, own in self._leaves.items()}
 
     def _run(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
         outputs = self._session.run(list(self.heads), {name: arrays[name] for name in self._inputs})
         return {head: np.asarray(out, np.float64).reshape(-1) for head, out in zip(self.heads, outputs)}
 
 
-class TreesScorer:
-    """Gradient-boosted trees: one LightGBM file a head; categories as codes, a list as its length."""
+class Corrected:
+    """A model whose scores are made probabilities (see `inference.correction`)."""
 
-    def __init__(self, folder: Path, card: Card, threads: int) -> None:
-        import lightgbm
-
-        self.heads, self._encoder, self._threads = card.heads, card.encoders["inputs"], threads
-        self.names = self._encoder.names
-        self._boosters = {head: lightgbm.Booster(model_file=str(folder / f"{head}.txt")) for head in card.heads}
+    def __init__(self, scorer: Scorer, corrections: Mapping[str, Correction]) -> None:
+        self.heads, self.names = scorer.heads, scorer.names
+        self._scorer, self._corrections = scorer, corrections
 
     def score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
-        return self._run(matrix(self._encoder, self._encoder.encode(columns, rows)))
+        return self._corrected(self._scorer.score(columns, rows))
 
     def score_table(self, table: Any) -> dict[str, NDArray[np.float64]]:
-        return self._run(matrix(self._encoder, self._encoder.encode_table(table)))
+        return self._corrected(self._scorer.score_table(table))
 
-    def _run(self, rows: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+    def _corrected(self, scores: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
         return {
-            head: np.asarray(booster.predict(rows, num_threads=self._threads), np.float64)
-            for head, booster in self._boosters.items()
+            head: self._corrections[head].apply(s) if head in self._corrections else s for head, s in scores.items()
         }
 
 
@@ -118,29 +131,44 @@ def load(folder: Path, *, threads: int = 1) -> Scorer | Towers:
     Raises:
         ReleaseDamaged: a file is missing or cannot be read.
     """
+    card = read_card(folder)
+    scorer: Scorer
     try:
-        card = msgspec.json.decode((folder / "model.json").read_bytes(), type=Card)
-        kinds: dict[str, type[NetworkScorer] | type[TreesScorer] | type[Towers]] = {
-            "network": NetworkScorer,
-            "trees": TreesScorer,
-            "two_tower": Towers,
-        }
-        return kinds[card.type](folder, card, threads)
-    except (OSError, KeyError, msgspec.DecodeError) as error:
+        match card.type:
+            case "two_tower":
+                return Towers(folder, card, threads)
+            case "trees":
+                scorer = TreesScorer(folder, card.heads, card.encoders["inputs"], threads)
+            case "network":
+                scorer = NetworkScorer(folder, card, threads)
+            case other:
+                raise ReleaseDamaged(path=str(folder / _CARD), reason=f"there is no model of type {other!r}")
+    except (OSError, KeyError) as error:
+        raise ReleaseDamaged(path=str(folder), reason=str(error)) from error
+    return Corrected(scorer, card.corrections) if card.corrections else scorer
+
+
+def read_card(folder: Path) -> Card:
+    """What `model.json` says.
+
+    Raises:
+        ReleaseDamaged: it is missing or cannot be read.
+    """
+    try:
+        return msgspec.json.decode((folder / _CARD).read_bytes(), type=Card)
+    except (OSError, msgspec.DecodeError) as error:
         raise ReleaseDamaged(path=str(folder), reason=str(error)) from error
 
 
 def write_card(folder: Path, card: Card) -> None:
     """Write `model.json`."""
-    (folder / "model.json").write_bytes(msgspec.json.encode(card))
+    (folder / _CARD).write_bytes(msgspec.json.encode(card))
 
 
-def matrix(encoder: Encoder, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """The rows of trees, float32 (B, N + C + lists): scaled numbers, category codes (null as NaN), list lengths."""
-    categories = arrays["categories"].astype(np.float32)
-    categories[arrays["categories"] == 0] = np.nan
-    sizes = [(arrays[field.name] != 0).sum(1, keepdims=True).astype(np.float32) for field in encoder.lists]
-    return np.concatenate([arrays["numbers"], categories, *sizes], axis=1)
+def load_leaves(folder: Path, *, threads: int = 1) -> LeafCodes:
+    """The leaves of the trees that training exported to a folder."""
+    card = read_card(folder)
+    return LeafCodes(TreesScorer(folder, card.heads, card.encoders["inputs"], threads))
 
 
 def _session(path: Path, threads: int) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from sixfold.design.models import Body, Cross, Experts, Head, WatchTime
+from sixfold.design.bodies import Body, Cross, Experts
+from sixfold.design.heads import Head, WatchTime
 from sixfold.inference.encoding import Encoder
 from sixfold.models.layers import CrossLayers, ExpertMixture, embedding, root_pool
 
@@ -24,11 +25,11 @@ class MultiTaskNetwork(nn.Module):
             size: The widest embedding; a category with few values has a narrower one.
         """
         super().__init__()
-        self.lists = [field.name for field in encoder.lists]
-        sizes = [encoder.vocabularies[field.vocabulary].size for field in encoder.categories]
+        self.lists = [field.name for field in encoder.all_lists]
+        sizes = encoder.sizes(encoder.categories)
         widths = [min(size, max(2, round(1.6 * codes**0.4))) for codes in sizes]
         self.categories = nn.ModuleList(embedding(codes, width, 0.01) for codes, width in zip(sizes, widths))
-        lists = [encoder.vocabularies[field.vocabulary].size for field in encoder.lists]
+        lists = encoder.sizes(encoder.all_lists)
         self.list_embeddings = nn.ModuleList(embedding(codes, size, 0.01) for codes in lists)
         width = encoder.width + sum(widths) + size * len(lists)
         self.bodies = nn.ModuleList()
@@ -50,6 +51,10 @@ class MultiTaskNetwork(nn.Module):
             x = body(x)
         per_head = x if isinstance(x, list) else [x] * len(self.heads)
         return [head(own).squeeze(1) for head, own in zip(self.heads, per_head)]
+
+    def start_at(self, head: int, value: float) -> None:
+        """Let a head begin near this value."""
+        nn.init.constant_(self.heads[head][-1].bias, value)  # type: ignore[index]
 
 
 def _body(body: Body, width: int, heads: int) -> tuple[nn.Module, int]:

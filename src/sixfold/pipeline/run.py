@@ -58,7 +58,8 @@ class Result:
 def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
     """The steps between ingestion and the release, in an order in which each comes after what it reads."""
     system = job.system
-    models = [model for model in system.models.values() if learns(model)]
+    # Those whose leaves others read come first; `sorted` keeps the design's order otherwise.
+    models = sorted((m for m in system.models.values() if learns(m)), key=lambda m: bool(system.leaves_read(m)))
     made = [
         Step("examples", examples_step, reads=lambda job: (_data(job), repr(system.models), _asked(system))),
         Step("retrieval", retrieval_step, reads=lambda job: (_data(job), repr(system.models), _asked(system))),
@@ -68,7 +69,7 @@ def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
             Step(
                 f"train-{model.name}",
                 lambda job, model=model: train_step(job, model, progress),  # type: ignore[misc]
-                depends=("examples", "retrieval"),
+                depends=("examples", "retrieval", *(f"train-{name}" for name in system.leaves_read(model))),
                 reads=lambda job, model=model: model,  # type: ignore[misc]
             )
         )

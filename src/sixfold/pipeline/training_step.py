@@ -40,20 +40,24 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
         item = str(system.item)
         curves = {model.name: train_towers(model, data, names, kinds, folder / model.name, key=item, **common)}
     else:
+        assert isinstance(model, Network | Trees), "only what learns has a training step"
         examples = pq.read_table(job.folder("examples") / "examples.parquet")
+        read = system.reads(model.inputs, where=model.at, part=model.name)
+        common["hashed"] = read.hashed
         if isinstance(model, Network):
             from sixfold.training.network import train_network
 
-            inputs = system.inputs(model.inputs, where=model.at, part=model.name)
-            curves = {model.name: train_network(model, examples, inputs, kinds, folder / model.name, **common)}
-        elif isinstance(model, Trees):
+            trees = {name: job.folder(f"train-{name}") / name for name in read.leaves}
+            curve = train_network(model, examples, read.columns, kinds, folder / model.name, trees=trees, **common)
+            curves = {model.name: curve}
+        else:
             from sixfold.training.trees import train_trees
 
-            inputs = system.inputs(model.inputs, where=model.at, part=model.name)
-            by_head = train_trees(model, examples, inputs, kinds, folder / model.name, **common)
+            by_head = train_trees(model, examples, read.columns, kinds, folder / model.name, **common)
             curves = {f"{model.name}.{head}": curve for head, curve in by_head.items()}
-        else:
-            return
+        from sixfold.training.calibration import calibrate
+
+        calibrate(model.heads, examples.filter(pc.equal(examples["part"], "validation")), folder / model.name)
     (folder / "curves.json").write_bytes(msgspec.json.encode(curves))
 
 

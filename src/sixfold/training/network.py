@@ -1,19 +1,28 @@
 """Training a multi-task network and exporting it."""
 # B = rows
 
-from collections.abc import Callable, Sequence
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sixfold.design.bodies import Body, DeepFm, Fm, Linear
+from sixfold.design.heads import Binary, Head, Regression, WatchTime
 from sixfold.design.kinds import Kind
-from sixfold.design.models import Binary, Body, Head, Network, Regression, WatchTime
+from sixfold.design.models import Network
+from sixfold.inference.encoding import Encoder
 from sixfold.inference.encoding import fit as fit_encoder
-from sixfold.inference.models import Card, write_card
+from sixfold.inference.leaves import LeafCodes, leaf_folder
+from sixfold.inference.models import Card, load_leaves, write_card
+from sixfold.models.factorization import WholeNetwork
 from sixfold.models.network import MultiTaskNetwork
 from sixfold.training.export import export
 from sixfold.training.loop import Curve, Progress, device, fit, tensors
@@ -28,6 +37,8 @@ def train_network(
     kinds: dict[str, Kind],
     folder: Path,
     *,
+    hashed: Mapping[str, int] | None = None,
+    trees: Mapping[str, Path] | None = None,
     seed: int,
     progress: Callable[[Progress], None],
 ) -> Curve:
@@ -36,18 +47,30 @@ def train_network(
     Args:
         examples: Columns `names`, `label.NAME` (null takes no part in its head's loss), `part`.
         folder: Where the exported model goes.
+        hashed: Which of `names` a hash puts into how many buckets.
+        trees: The folders of the exported models whose leaves it reads, by name; they are copied beside it.
     """
     torch.manual_seed(seed)
     part = np.asarray(examples["part"].to_pylist(), object)
     train, held = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
+    folder.mkdir(parents=True, exist_ok=True)
+    leaves = _leaves(trees or {}, folder)
     durations = [str(head.duration) for head in model.heads if isinstance(head, WatchTime)]
-    encoder = fit_encoder(examples.take(train), kinds, names, raw=durations, min_count=model.min_count)
-    arrays = tensors(encoder.encode_table(examples))
-    targets = _targets(model.heads, examples)
-    bodies: Sequence[Body] = model.body if isinstance(model.body, Sequence) else [model.body]
-    network = MultiTaskNetwork(encoder, bodies, model.heads, model.size).to(device())
+    encoder = fit_encoder(
+        examples.take(train),
+        kinds,
+        names,
+        raw=durations,
+        min_count=model.min_count,
+        hashed=hashed,
+        leaves={name: (own.trees, own.codes) for name, own in leaves.items()},
+    )
+    arrays = tensors(_encoded(encoder, leaves, examples))
+    targets = _targets(model.heads, examples, seed)
+    network = _network(model, encoder).to(device())
     _start_at_means(network, model.heads, [target[torch.from_numpy(train)] for target in targets])
-    train_rows, held_rows = torch.from_numpy(train).to(device()), torch.from_numpy(held).to(device())
+    known = torch.stack([~torch.isnan(target) for target in targets]).any(0).cpu().numpy()
+    train_rows, held_rows = (torch.from_numpy(rows[known[rows]]).to(device()) for rows in (train, held))
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
         order = torch.randperm(len(train_rows), generator=generator).to(device())
@@ -72,18 +95,38 @@ def train_network(
         seed=seed,
         progress=progress,
     )
-    folder.mkdir(parents=True, exist_ok=True)
     heads = tuple(head.label.name for head in model.heads)
-    sample = encoder.encode_table(examples.slice(0, 64))
+    sample = _encoded(encoder, leaves, examples.slice(0, 64))
     export(_Served(network, model.heads), sample, heads, folder / "model.onnx")
-    write_card(folder, Card("network", heads, {"inputs": encoder}))
+    write_card(folder, Card("network", heads, {"inputs": encoder}, leaves=tuple(trees or {})))
     return curve
+
+
+def _network(model: Network, encoder: Encoder) -> MultiTaskNetwork | WholeNetwork:
+    if isinstance(model.body, Linear | Fm | DeepFm):
+        return WholeNetwork(encoder, model.body, len(model.heads), model.size)
+    bodies: Sequence[Body] = model.body if isinstance(model.body, Sequence) else [model.body]
+    return MultiTaskNetwork(encoder, bodies, model.heads, model.size)
+
+
+def _leaves(trees: Mapping[str, Path], folder: Path) -> dict[str, LeafCodes]:
+    """The leaves of each model, by the name of the input; the models are copied to where the network is."""
+    found = {}
+    for name, source in trees.items():
+        shutil.rmtree(own := leaf_folder(folder, name), ignore_errors=True)
+        shutil.copytree(source, own)
+        found[f"{name}.leaves"] = load_leaves(own, threads=2)
+    return found
+
+
+def _encoded(encoder: Encoder, leaves: Mapping[str, LeafCodes], table: pa.Table) -> dict[str, NDArray[Any]]:
+    return {**encoder.encode_table(table), **{name: own.of_table(table) for name, own in leaves.items()}}
 
 
 class _Served(nn.Module):
     """The network with each head's output in the label's own unit: a probability, a number, seconds."""
 
-    def __init__(self, network: MultiTaskNetwork, heads: Sequence[Head]) -> None:
+    def __init__(self, network: MultiTaskNetwork | WholeNetwork, heads: Sequence[Head]) -> None:
         super().__init__()
         self.network, self.heads = network, heads
 
@@ -102,19 +145,25 @@ def _in_unit(head: Head, out_B: Tensor, arrays: dict[str, Tensor]) -> Tensor:
     return torch.where(duration_B > 0, torch.minimum(seconds_B, duration_B), seconds_B)
 
 
-def _start_at_means(network: MultiTaskNetwork, heads: Sequence[Head], targets: Sequence[Tensor]) -> None:
-    """A head of numbers starts at their mean; else its first batches are spent on getting there."""
-    for head, output, target in zip(heads, network.heads, targets):
+def _start_at_means(network: MultiTaskNetwork | WholeNetwork, heads: Sequence[Head], targets: Sequence[Tensor]) -> None:
+    """A head starts at its label's mean; else the first batches are spent on getting there."""
+    for at, (head, target) in enumerate(zip(heads, targets)):
+        mean = float(torch.nanmean(target))
         if not isinstance(head, Binary):
-            nn.init.constant_(output[-1].bias, float(torch.nanmean(target)))  # type: ignore[index]
+            network.start_at(at, mean)
+        elif isinstance(network, WholeNetwork) and 0 < mean < 1:
+            network.start_at(at, math.log(mean / (1 - mean)))
 
 
-def _targets(heads: Sequence[Head], examples: pa.Table) -> list[Tensor]:
-    """Each head's label in the scale of its loss; NaN where it is null."""
+def _targets(heads: Sequence[Head], examples: pa.Table, seed: int) -> list[Tensor]:
+    """Each head's label in the scale of its loss; NaN where it is null, or a negative that is not drawn."""
     made = []
+    draws = np.random.default_rng(seed)
     for head in heads:
         y = np.asarray(examples[f"label.{head.label.name}"].to_numpy(zero_copy_only=False), np.float64)
         y = np.log1p(np.maximum(y, 0.0)) if isinstance(head, WatchTime) else y
+        if isinstance(head, Binary) and head.negatives < 1:
+            y = np.where((y == 0) & (draws.random(len(y)) >= head.negatives), np.nan, y)
         made.append(torch.from_numpy(y.astype(np.float32)).to(device()))
     return made
 

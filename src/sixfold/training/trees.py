@@ -1,16 +1,18 @@
 """Training gradient-boosted trees (LightGBM: Ke et al., NeurIPS 2017), one ensemble a head."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from sixfold.design.heads import Binary
 from sixfold.design.kinds import Kind
-from sixfold.design.models import Binary, Trees
+from sixfold.design.models import Trees
 from sixfold.inference.encoding import fit as fit_encoder
-from sixfold.inference.models import Card, matrix, write_card
+from sixfold.inference.models import Card, write_card
+from sixfold.inference.trees import matrix
 from sixfold.training.loop import Curve, Progress
 
 __all__ = ["train_trees"]
@@ -25,6 +27,7 @@ def train_trees(
     kinds: dict[str, Kind],
     folder: Path,
     *,
+    hashed: Mapping[str, int] | None = None,
     seed: int,
     progress: Callable[[Progress], None],
 ) -> dict[str, Curve]:
@@ -35,13 +38,15 @@ def train_trees(
     import lightgbm
 
     part = np.asarray(examples["part"].to_pylist(), object)
-    encoder = fit_encoder(examples.filter(pa.array(part == "train")), kinds, names)
+    encoder = fit_encoder(examples.filter(pa.array(part == "train")), kinds, names, hashed=hashed)
     rows = matrix(encoder, encoder.encode_table(examples))
     folder.mkdir(parents=True, exist_ok=True)
     curves = {}
     for head in model.heads:
         name = head.label.name
         y = np.asarray(examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)
+        if isinstance(head, Binary) and head.negatives < 1:
+            y = np.where((y == 0) & (np.random.default_rng(seed).random(len(y)) >= head.negatives), np.nan, y)
         train, held = ((part == one) & ~np.isnan(y) for one in ("train", "validation"))
         objective = "binary" if isinstance(head, Binary) else "regression_l1"
         data = lightgbm.Dataset(rows[train], y[train], params={"verbose": -1})
@@ -49,7 +54,7 @@ def train_trees(
         booster = lightgbm.train(
             {
                 "objective": objective,
-                "num_leaves": model.leaves,
+                "num_leaves": model.num_leaves,
                 "learning_rate": model.learning_rate,
                 "seed": seed,
                 "deterministic": True,

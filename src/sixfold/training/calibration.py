@@ -1,0 +1,102 @@
+"""Fitting what turns a trained model's scores into probabilities, on the validation part."""
+# B = rows, K = knots
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sixfold.design.heads import Binary, Calibration, Head
+from sixfold.errors import NothingToCalibrate
+from sixfold.inference.correction import Correction
+from sixfold.inference.models import Scorer, load, read_card, write_card
+
+__all__ = ["calibrate", "fit_correction"]
+
+Floats = NDArray[np.float64]
+_SMALLEST = 1e-9
+
+
+def calibrate(heads: Sequence[Head], validation: pa.Table, folder: Path) -> None:
+    """Fit what `Binary(calibrate=, negatives=)` asks for, and write it beside the exported model.
+
+    Args:
+        validation: The columns that the model reads and `label.NAME`.
+        folder: Holds the exported model, whose scores are not corrected yet.
+
+    Raises:
+        NothingToCalibrate: the validation part has no label, or all of one kind.
+    """
+    asked = [h for h in heads if isinstance(h, Binary) and (h.calibrate is not None or h.negatives != 1.0)]
+    if not asked:
+        return
+    scorer: Scorer = load(folder, threads=2)  # type: ignore[assignment]  # towers have no heads
+    scores = scorer.score_table(validation)
+    corrections = {}
+    for head in asked:
+        name = head.label.name
+        label = np.asarray(validation[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)
+        known = ~np.isnan(label)
+        if head.calibrate is not None and len(np.unique(label[known])) < 2:
+            raise NothingToCalibrate(where=head.at, label=name, rows=int(known.sum()))
+        corrections[name] = fit_correction(scores[name][known], label[known], head.calibrate, head.negatives)
+    write_card(folder, msgspec.structs.replace(read_card(folder), corrections=corrections))
+
+
+def fit_correction(score_B: Floats, label_B: Floats, how: Calibration | None, negatives: float = 1.0) -> Correction:
+    """The correction of one head.
+
+    Args:
+        score_B: What the model says, in (0, 1), shape (B,).
+        label_B: 0 or 1.
+        how: None undoes the sampling alone.
+        negatives: The share of negatives that the model learned from.
+    """
+    sampled = Correction(negatives=negatives)
+    found_B = sampled.apply(score_B)
+    if how == "isotonic":
+        scores, values = _isotonic(found_B, label_B)
+        return msgspec.structs.replace(sampled, scores=tuple(scores.tolist()), values=tuple(values.tolist()))
+    if how == "beta":
+        return msgspec.structs.replace(sampled, beta=_beta(found_B, label_B))
+    return sampled
+
+
+def _isotonic(score_B: Floats, label_B: Floats) -> tuple[Floats, Floats]:
+    """Knots at the mean score and mean label of each level of the least-squares monotone fit.
+
+    Between levels the probability rises in a straight line instead of a step: two scores are never made equal, so a
+    calibrated model orders as before. The mean over all rows stays that of the labels, but for what lies beyond the
+    outermost levels.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    order = np.argsort(score_B, kind="stable")
+    score_B, label_B = score_B[order], label_B[order]
+    level_B = IsotonicRegression(increasing=True).fit_transform(score_B, label_B)
+    _, which_B, count_K = np.unique(level_B, return_inverse=True, return_counts=True)
+    scores_K = np.bincount(which_B, score_B) / count_K
+    values_K = np.bincount(which_B, label_B) / count_K
+    scores_K, values_K = np.concatenate([[0.0], scores_K, [1.0]]), np.concatenate([[0.0], values_K, [1.0]])
+    kept = np.concatenate([[True], np.diff(scores_K) > 0])
+    return scores_K[kept], values_K[kept]
+
+
+def _beta(score_B: Floats, label_B: Floats) -> tuple[float, float, float]:
+    """Logistic regression on ln p and -ln(1 - p), with a and b at least 0 so that order is kept (Kull et al., 2017)."""
+    from scipy.optimize import minimize
+
+    p_B = np.clip(score_B, _SMALLEST, 1 - _SMALLEST)
+    rows_B3 = np.stack([np.log(p_B), -np.log1p(-p_B), np.ones_like(p_B)], 1)
+
+    def loss(w_3: Floats) -> tuple[float, Floats]:
+        z_B = rows_B3 @ w_3
+        value = float(np.mean(np.logaddexp(0.0, z_B) - label_B * z_B))
+        return value, rows_B3.T @ (1.0 / (1.0 + np.exp(-z_B)) - label_B) / len(z_B)
+
+    found = minimize(loss, [1.0, 1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0, None), (0, None), (None, None)])
+    a, b, c = (float(one) for one in found.x)
+    return a, b, c
