@@ -80,7 +80,7 @@ def _aggregate(a: Aggregate) -> str:
     inner = [a.expression.text] if a.expression else []
     inner += [f"n={a.n}"] if a.n else []
     inner += [f"prior={a.prior}"] if a.prior else []
-    window = f" over {shown(a.window_us)}" if a.window_us else ""
+    window = f" over {'today' if a.day_zone else shown(a.window_us)}" if a.window_us else ""
     where = f" where {a.where.text}" if a.where else ""
     return f"{a.function}({', '.join(inner)}){window}{where}"
 

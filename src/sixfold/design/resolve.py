@@ -20,7 +20,7 @@ from sixfold.design.schema import (
     Stream,
     TableSchema,
 )
-from sixfold.design.units import duration_us, hop_us
+from sixfold.design.units import LONGEST_DAY_US, TODAY, TODAY_HOP_US, duration_us, hop_us
 from sixfold.errors import DerivedCycle, InvalidField, WindowTooLong
 
 __all__ = ["derived_groups", "feature_group", "feature_kinds", "row_kinds", "scope", "stream", "table"]
@@ -91,7 +91,9 @@ def scope(kinds: Mapping[str, Kind], *, own: str | None = None, keys: Mapping[st
     return spellings
 
 
-def feature_group(written: Features, streams: Mapping[str, Stream], tables: Mapping[str, TableSchema]) -> FeatureGroup:
+def feature_group(
+    written: Features, streams: Mapping[str, Stream], tables: Mapping[str, TableSchema], timezone: str
+) -> FeatureGroup:
     """A group of features with its expressions resolved over the event's row."""
     part, events = f"Features {written._name}", streams[written._stream._name]
     row = plan((key.entity for key in events.keys), tables)
@@ -99,7 +101,7 @@ def feature_group(written: Features, streams: Mapping[str, Stream], tables: Mapp
         reach(row, entity.name, where=written._at, part=part)
     kinds = {**row_kinds(row, tables, events), **stream_kinds(events)}
     names = scope(kinds, own=events.name, keys={f"{events.name}.{key.name}": key.entity for key in events.keys})
-    aggregates = tuple(_aggregate(name, spec, names, events, part) for name, spec in written._columns.items())
+    aggregates = tuple(_aggregate(name, spec, names, events, part, timezone) for name, spec in written._columns.items())
     entities = tuple(entity.name for entity in written._entities)
     return FeatureGroup(written._name, entities, events.name, aggregates, row, written._at, written._combine)
 
@@ -164,7 +166,7 @@ _TAKES = {
 """What an aggregate's expression may be, where it is not any one value."""
 
 
-def _aggregate(name: str, spec: AggregateSpec, names: Scope, events: Stream, part: str) -> Aggregate:
+def _aggregate(name: str, spec: AggregateSpec, names: Scope, events: Stream, part: str, timezone: str) -> Aggregate:
     part = f"{part}.{name}"
     expression = None if spec.expression is None else parse(spec.expression, names, where=spec.at, part=part)
     condition = None if spec.where is None else parse(spec.where, names, where=spec.at, part=f"{part}.where")
@@ -174,9 +176,12 @@ def _aggregate(name: str, spec: AggregateSpec, names: Scope, events: Stream, par
     if expression is not None and (expression.kind.is_list or (wanted and expression.kind.base not in wanted)):
         rule = f"{' or '.join(wanted) if wanted else 'one value'}, not a {expression.kind}"
         raise InvalidField(where=spec.at, part=part, field=spec.function, rule=rule, value=spec.expression)
-    window = None
+    window, today = None, False
     if spec.window is not None:
-        window = duration_us(spec.window, where=spec.at, part=part, field="window")
+        if not (today := spec.window == TODAY):
+            window = duration_us(spec.window, where=spec.at, part=part, field="window")
+        else:
+            window = LONGEST_DAY_US
         if events.keep_us is not None and window > events.keep_us:
             raise WindowTooLong(where=spec.at, part=part, window_us=window, stream=events.name, keep_us=events.keep_us)
     half_life = None
@@ -185,9 +190,10 @@ def _aggregate(name: str, spec: AggregateSpec, names: Scope, events: Stream, par
     kind = NUMBER
     if spec.function in ("first", "last", "top") and expression is not None:
         kind = Kind(expression.kind.base, spec.n is not None, expression.kind.domain)
-    hop = None if window is None else hop_us(window)
+    hop = None if window is None else TODAY_HOP_US if today else hop_us(window)
+    zone = timezone if today else None
     return Aggregate(
-        name, spec.function, expression, condition, window, hop, spec.n, spec.prior, kind, spec.limit, half_life
+        name, spec.function, expression, condition, window, hop, spec.n, spec.prior, kind, zone, spec.limit, half_life
     )
 
 

@@ -128,6 +128,8 @@ class Aggregate:
     prior: tuple[float, float] | None
     kind: Kind
     """Of the feature's value."""
+    day_zone: str | None = None
+    """Not None: the window is the local day so far in this time zone; `window_us` is then the longest that can be."""
     limit: int | None = None
     """Of `top` how many of the latest values are counted, of `distinct` from how many on it is an estimate."""
     half_life_us: int | None = None

@@ -142,7 +142,9 @@ class System:
                     where=g._at, part=f"Features {g._name}", field="stream", rule=rule, value=g._stream._name
                 )
         self.features = {
-            g._name: resolve.feature_group(g, self.streams, self.tables) for g in groups if isinstance(g, Features)
+            g._name: resolve.feature_group(g, self.streams, self.tables, self.timezone)
+            for g in groups
+            if isinstance(g, Features)
         }
 
     def _resolve_row(self, framing: Framing, data: Data) -> None:

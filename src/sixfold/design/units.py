@@ -4,10 +4,17 @@ import re
 
 from sixfold.errors import InvalidField
 
-__all__ = ["SECONDS", "duration_us", "hop_us", "shown"]
+__all__ = ["LONGEST_DAY_US", "SECONDS", "TODAY", "TODAY_HOP_US", "duration_us", "hop_us", "shown"]
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 """Seconds in one of each unit that `Number(unit=)` and `Time(unit=)` know."""
+
+TODAY = "today"
+"""The window that begins at local midnight."""
+LONGEST_DAY_US = 26 * 3_600_000_000
+"""A day on which the clocks go back, and more."""
+TODAY_HOP_US = 450_000_000
+"""Offsets of time zones are quarters of an hour; half of that is no other window's hop."""
 
 _DURATION = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _HOPS_S = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400)

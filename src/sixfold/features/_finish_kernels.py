@@ -47,12 +47,14 @@ def finish_tiles(
     rows: Ints,
     row_starts: Ints,
     now: int,
+    midnights: Ints,
 ) -> tuple[Floats, Flags]:
     """The features of packed rows that tiles give, at `now`, or at a row's clock + 1 us where that is later.
 
     Args:
         codes, numbers: Ascending by level and window, so that each window goes on where the one before ended.
         rows, row_starts: As `old` and `old_starts` of `_kernels.fold`; a key without a row has no slots.
+        midnights: Where the day so far begins for each key, shape (K,); read where a window is -1.
 
     Returns:
         Values (the bits of what is no number) and whether they are known, shape (F, K).
@@ -80,7 +82,9 @@ def finish_tiles(
                 end += rows[at + 2 + level] * (1 + width) if has_row else 0
                 slot = end - 1 - width
             window, hop = codes[f, 4], codes[f, 5]
-            start = BASE_TILE if window == 0 else far_end(t, window, hop)
+            start = BASE_TILE
+            if window != 0:
+                start = far_end(t, window, hop) if window > 0 else far_end(midnights[k], 0, hop)
             while slot >= begin and rows[slot] >= start:
                 if sums[level]:
                     for m in range(width):
@@ -106,8 +110,24 @@ def _list_at(levels: Ints, head: int, which: int, rows: Ints, at: int) -> int:
 
 
 @compiled
+def _start(t: int, window: int, hop: int, midnight: int) -> int:
+    """Where a list's window begins at `t`."""
+    if window == 0:
+        return NEVER
+    return far_end(t, window, hop) if window > 0 else far_end(midnight, 0, hop)
+
+
+@compiled
 def finish_list(
-    levels: Ints, list_limits: Ints, head: int, which: int, rows: Ints, row_starts: Ints, now: int
+    levels: Ints,
+    list_limits: Ints,
+    head: int,
+    which: int,
+    rows: Ints,
+    row_starts: Ints,
+    now: int,
+    window: int,
+    midnights: Ints,
 ) -> tuple[Ints, Ints]:
     """The entries of one list in the window at `now` (see `finish_tiles`), oldest first.
 
@@ -115,7 +135,7 @@ def finish_list(
         The values of all keys one after the other, and where each key's begin, shape (K + 1,).
     """
     keys = len(row_starts) - 1
-    window, hop = list_limits[which, 1], list_limits[which, 2]
+    hop = list_limits[which, 2]
     starts = np.zeros(keys + 1, np.int64)
     values = np.empty(keys * list_limits[which, 0], np.int64)
     to = 0
@@ -123,7 +143,7 @@ def finish_list(
         at = row_starts[k]
         if row_starts[k + 1] > at:
             slot = _list_at(levels, head, which, rows, at)
-            start = NEVER if window == 0 else far_end(max(now, rows[at + 1] + 1), window, hop)
+            start = _start(max(now, rows[at + 1] + 1), window, hop, midnights[k])
             for i in range(rows[at + 2 + len(levels) + which]):
                 if rows[slot + 2 * i] >= start:
                     values[to] = rows[slot + 2 * i + 1]
@@ -134,18 +154,26 @@ def finish_list(
 
 @compiled
 def finish_distinct(
-    levels: Ints, list_limits: Ints, head: int, which: int, rows: Ints, row_starts: Ints, now: int
+    levels: Ints,
+    list_limits: Ints,
+    head: int,
+    which: int,
+    rows: Ints,
+    row_starts: Ints,
+    now: int,
+    window: int,
+    midnights: Ints,
 ) -> Floats:
     """How many different values one `distinct` list stands for in the window at `now` (see `finish_tiles`)."""
     keys = len(row_starts) - 1
-    size, window, hop = list_limits[which, 0], list_limits[which, 1], list_limits[which, 2]
+    size, hop = list_limits[which, 0], list_limits[which, 2]
     counts, met = np.zeros(keys), np.empty(MAX_ZEROS + 1, np.int64)
     for k in range(keys):
         at = row_starts[k]
         if row_starts[k + 1] == at:
             continue
         slot = _list_at(levels, head, which, rows, at)
-        start = NEVER if window == 0 else far_end(max(now, rows[at + 1] + 1), window, hop)
+        start = _start(max(now, rows[at + 1] + 1), window, hop, midnights[k])
         met[:] = 0
         for i in range(rows[at + 2 + len(levels) + which]):
             if rows[slot + 2 * i] >= start:

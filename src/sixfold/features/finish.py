@@ -1,6 +1,7 @@
 """Packed rows finished to values at a time, and given to whoever has each row's key."""
 # K = packed rows, P = pairs of a row asked about and one of its keys, F = features finished from tiles
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sixfold.features.arrays import Array, Lists, Values, nulls
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.keys import spread
 from sixfold.features.layout import Layout, ListSpec
+from sixfold.features.local_time import local_midnight
 
 __all__ = ["Finished"]
 
@@ -50,6 +52,16 @@ class Finished:
         # `take` leaves what is single as it is.
         return spread(value, len(self._at)) if len(value.valid) == 1 else value.take(self._at)
 
+    @cached_property
+    def _midnights(self) -> NDArray[np.int64]:
+        """Where the day so far begins for each packed row; zeros where no feature asks."""
+        keys = len(self._starts) - 1
+        if (zone := self._layout.day_zone) is None:
+            return np.zeros(keys, np.int64)
+        times, has_row = np.full(keys, self._now_us), np.diff(self._starts) > 0
+        times[has_row] = np.maximum(times[has_row], self._slots[self._starts[:-1][has_row] + 1] + 1)
+        return local_midnight(times, zone)
+
     def _finished_tiles(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """All features that tiles give and whether they are known, shape (F, P)."""
         if self._tiles is None:
@@ -64,6 +76,7 @@ class Finished:
                 self._slots,
                 self._starts,
                 self._now_us,
+                self._midnights,
             )
             self._tiles = data.take(self._at, axis=1), valid.take(self._at, axis=1)
         return self._tiles
@@ -71,11 +84,12 @@ class Finished:
     def _list(self, place: int, one: ListSpec) -> Array:
         """A feature that a list gives, of each packed row."""
         own = self._layout
+        window = int(own.list_windows[place])
         which = (own.levels, own.list_limits, own.head, place, self._slots, self._starts, self._now_us)
         if one.function == "distinct":
-            counts = finish_distinct(*which)
+            counts = finish_distinct(*which, window, self._midnights)
             return Values(counts, np.ones(len(counts), bool))
-        slots, starts = finish_list(*which)
+        slots, starts = finish_list(*which, window, self._midnights)
         if one.function == "top":
             slots, starts = most_frequent(slots, starts[:-1], starts[1:], one.n)
         data = self._decoded(one.kind, slots, None)

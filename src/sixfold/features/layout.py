@@ -80,6 +80,7 @@ class ListSpec(NamedTuple):
     window_us: int
     """0: no window."""
     hop_us: int
+    day_zone: str | None
     expression: Expression
     where: Expression | None
     kind: Kind
@@ -104,10 +105,14 @@ class Layout:
     lists: tuple[ListSpec, ...]
     list_limits: NDArray[np.int64]
     """Shape (lists, 4): size, window, hop, whether it is `distinct`."""
+    list_windows: NDArray[np.int64]
+    """Shape (lists,): the window that a list is read with, us, 0: none, -1: the day so far."""
+    day_zone: str | None
+    """The time zone in which days begin, where a feature counts the day so far."""
     finished: tuple[tuple[str, Kind], ...]
     """Names and kinds of the F features that are finished from tiles; by level, then by window."""
     finish_codes: NDArray[np.int64]
-    """Shape (F, 6): code, level, first column in the level, second, window (us, 0: none), hop."""
+    """Shape (F, 6): code, level, first column in the level, second, window (us, 0: none, -1: the day so far), hop."""
     finish_numbers: NDArray[np.float64]
     """Shape (F, 2): successes and trials of a rate; the half-life (us) of `decayed`."""
 
@@ -144,6 +149,8 @@ def layout(group: FeatureGroup) -> Layout:
         levels=np.array(levels, np.int64).reshape(-1, 4),
         lists=lists,
         list_limits=np.array(limits, np.int64).reshape(-1, 4),
+        list_windows=np.array([-1 if one.day_zone else one.window_us for one in lists], np.int64),
+        day_zone=next((a.day_zone for a in group.aggregates if a.day_zone), None),
         finished=tuple((a.name, a.kind if a.function == "first" else NUMBER) for a in tiled),
         finish_codes=np.array([_code(a, hops, by_hop) for a in tiled], np.int64).reshape(-1, 6),
         finish_numbers=np.array([_numbers(a) for a in tiled], np.float64).reshape(-1, 2),
@@ -158,7 +165,7 @@ def _measures(aggregate: Aggregate) -> tuple[Measure, ...]:
 def _code(aggregate: Aggregate, hops: list[int], by_hop: list[list[Measure]]) -> list[int]:
     level = hops.index(aggregate.hop_us or 0)
     places = [_column(by_hop[level], measure) for measure in _measures(aggregate)]
-    window, hop = aggregate.window_us or 0, aggregate.hop_us or 0
+    window, hop = -1 if aggregate.day_zone else aggregate.window_us or 0, aggregate.hop_us or 0
     return [CODES[aggregate.function], level, places[0], places[-1], window, hop]
 
 
@@ -185,6 +192,7 @@ def _list(aggregate: Aggregate) -> ListSpec:
         aggregate.n or 1,
         aggregate.window_us or 0,
         aggregate.hop_us or 0,
+        aggregate.day_zone,
         aggregate.expression,
         aggregate.where,
         aggregate.kind,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sixfold.design.schema import Aggregate
 from sixfold.features._range_kernels import distinct_counts, most_frequent
 from sixfold.features.hashing import hash_numbers, hash_texts, leading_zeros
+from sixfold.features.local_time import local_midnight
 from sixfold.features.ranges import Columns, decayed_sums, deviations, folded
 
 __all__ = ["Span", "Windows", "place"]
@@ -113,7 +114,9 @@ class Windows:
         if window_us is None or hop_us is None:
             return self._spans
         if (window_us, hop_us) not in self._windows:
-            start_B = (self._time_B - window_us) // hop_us * hop_us
+            zone = aggregate.day_zone
+            from_B = self._time_B - window_us if zone is None else local_midnight(self._time_B, zone)
+            start_B = from_B // hop_us * hop_us
             self._windows[window_us, hop_us] = [
                 Span(place(self._known_E, begin_B, end_B, start_B), end_B) for begin_B, end_B in self._spans
             ]

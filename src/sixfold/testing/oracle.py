@@ -3,7 +3,9 @@
 import math
 import statistics
 from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -14,6 +16,7 @@ __all__ = ["MAX_MEASURE", "Event", "feature_value", "is_measure"]
 
 MAX_MEASURE = 1e15
 """Numbers beyond it are null (rule T9)."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Event(NamedTuple):
@@ -36,7 +39,8 @@ def feature_value(events: Iterable[Event], aggregate: Aggregate, t_us: int) -> A
     """
     start = -math.inf
     if aggregate.window_us is not None and aggregate.hop_us is not None:
-        start = (t_us - aggregate.window_us) // aggregate.hop_us * aggregate.hop_us
+        begin = t_us - aggregate.window_us if aggregate.day_zone is None else _midnight_us(t_us, aggregate.day_zone)
+        start = begin // aggregate.hop_us * aggregate.hop_us
     seen = sorted(
         (e for e in events if start <= e.known_us < t_us and e.where is True and is_measure(e.value)),
         key=lambda e: (e.known_us, e.offset),
@@ -73,6 +77,12 @@ def feature_value(events: Iterable[Event], aggregate: Aggregate, t_us: int) -> A
         case "since_last":
             return (t_us - seen[-1].known_us) / 1e6 if seen else None
     raise ValueError(f"no such aggregate: {aggregate.function}")
+
+
+def _midnight_us(t_us: int, zone: str) -> int:
+    local = (_EPOCH + timedelta(microseconds=t_us)).astimezone(ZoneInfo(zone))
+    midnight = datetime.combine(local.date(), time(), ZoneInfo(zone))
+    return (midnight.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _distinct(values: list[Any], size: int) -> float:

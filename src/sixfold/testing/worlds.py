@@ -56,7 +56,7 @@ FUNCTIONS = {
     "decayed": (None, "x", "flag"),
     **dict.fromkeys(("first", "last", "top", "distinct"), ("x", "flag", "label", "moment", "video", "length")),
 }
-WINDOWS = (None, "1s", "48s", "1m", "7m", "1h", "1d", "9d", "30d")
+WINDOWS = (None, "1s", "48s", "1m", "7m", "1h", "1d", "9d", "30d", "today")
 
 Condition = Callable[[Mapping[str, Any]], bool | None]
 

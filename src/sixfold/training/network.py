@@ -151,7 +151,7 @@ def _start_at_means(network: MultiTaskNetwork | WholeNetwork, heads: Sequence[He
         mean = float(torch.nanmean(target))
         if not isinstance(head, Binary):
             network.start_at(at, mean)
-        elif isinstance(network, WholeNetwork) and 0 < mean < 1:
+        elif 0 < mean < 1:
             network.start_at(at, math.log(mean / (1 - mean)))
 
 
