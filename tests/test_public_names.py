@@ -7,9 +7,9 @@ import sixfold as sf
 NAMES = """
     AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database DeepFm Deployment Derived Entity
     Evaluation Events Experts Explore Features Flag Fm Framing Hashed ItemNeighbours JsonLines Label Linear Lmdb Mlp
-    Models Network Number Parquet Query Redis Regression Requirements Retrain Rule System Table Text Time Training
-    Trees TwoTower WatchTime
-    count decayed distinct first last max mean min rate since_last std sum top
+    Models Network Number Pace Parquet Query Redis Regression Requirements Retrain Rule SecondPrice System Table Text
+    Time Training Trees TwoTower WatchTime
+    answers count decayed distinct first last max mean min rate since_last std sum top
 """
 
 

@@ -20,11 +20,11 @@ from sixfold.design.aggregates import (
 from sixfold.design.bodies import Cross, DeepFm, Experts, Fm, Linear, Mlp
 from sixfold.design.columns import Categories, Category, Flag, Number, Text, Time
 from sixfold.design.data import Data
-from sixfold.design.deployment import AtMost, Deployment, Explore, Retrain
+from sixfold.design.deployment import AtMost, Deployment, Explore, Pace, Retrain, SecondPrice
 from sixfold.design.entities import Entity
 from sixfold.design.evaluation import ByColumn, ByTime, Evaluation
 from sixfold.design.framing import Framing, Label
-from sixfold.design.groups import Derived, Events, Features, Table
+from sixfold.design.groups import Derived, Events, Features, Table, answers
 from sixfold.design.heads import Binary, Regression, WatchTime
 from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule, Training, Trees, TwoTower
 from sixfold.design.requirements import Requirements
@@ -67,6 +67,7 @@ __all__ = [
     "Models",
     "Network",
     "Number",
+    "Pace",
     "Parquet",
     "Query",
     "Redis",
@@ -74,6 +75,7 @@ __all__ = [
     "Requirements",
     "Retrain",
     "Rule",
+    "SecondPrice",
     "System",
     "Table",
     "Text",
@@ -82,6 +84,7 @@ __all__ = [
     "Trees",
     "TwoTower",
     "WatchTime",
+    "answers",
     "count",
     "decayed",
     "distinct",

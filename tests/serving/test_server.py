@@ -100,7 +100,13 @@ def test_an_item_posted_now_is_recommended_soon(server):
     [
         ("recommend", b"", 400, "InvalidRequest", "body must be JSON, got ''"),
         ("recommend", [], 400, "InvalidRequest", "body must be a JSON object, got []"),
-        ("recommend", {}, 400, "InvalidRequest", "person must be there: the key to answer for, got None"),
+        (
+            "recommend",
+            {},
+            400,
+            "InvalidRequest",
+            "person must be there: the key to answer for, null for nobody known, got None",
+        ),
         ("recommend", {"person": []}, 400, "InvalidRequest", "person must be a text or a number, got []"),
         ("recommend", {"person": 1, "k": 0}, 400, "InvalidRequest", "k must be a whole number from 1 to 1000, got 0"),
         (
@@ -129,7 +135,7 @@ def test_an_item_posted_now_is_recommended_soon(server):
             {"person": 1, "user": 2},
             400,
             "InvalidRequest",
-            "body must be an object with person, k, context, items, now and no other field, got 'user'",
+            "body must be an object with person, k, context, items, only, now and no other field, got 'user'",
         ),
         (
             "recommend",

@@ -20,6 +20,7 @@ from sixfold.data.read import fingerprint, read_database, read_files
 from sixfold.data.report import Report, SourceReport
 from sixfold.data.stage import Origin, Stage, connection
 from sixfold.data.words import FUTURE_US
+from sixfold.design.groups import logged_as
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.sources import Database, Query, Source
 from sixfold.design.system import System
@@ -68,7 +69,9 @@ def ingest_schemas(
     with connection(folder, data) as con:
         groups = [_Group(con, rows, timezone, data, folder, now_us) for rows in layouts]
         if log is not None:
-            take_log(con, log, {group.layout.name: (group.layout, group.state.offset) for group in groups}, last)
+            take_log(
+                con, log, {logged_as(group.layout.name): (group.layout, group.state.offset) for group in groups}, last
+            )
         reports = [report for group in groups for report in group.run(last)]
     return Report(tuple(reports), time.perf_counter() - begun)
 

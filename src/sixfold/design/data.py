@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sixfold.design.groups import Derived, Events, Features, Group, Table
+from sixfold.design.groups import ANSWERS, Derived, Events, Features, Group, Table
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
@@ -24,6 +24,10 @@ class Data:
             if not isinstance(group, Events | Table | Features | Derived):
                 rule = "made of Events, Table, Features and Derived"
                 raise InvalidField(where=self.at, part="Data", field="groups", rule=rule, value=group)
+        for group in groups:
+            if group._name == ANSWERS and isinstance(group, Events | Table):
+                rule = "named otherwise than answers, the stream of what the server showed, which needs no naming"
+                raise InvalidField(where=group._at, part=type(group).__name__, field="name", rule=rule, value=ANSWERS)
         names = [group._name for group in groups]
         if twice := [name for name in names if names.count(name) > 1]:
             raise InvalidField(where=self.at, part="Data", field="groups", rule="named differently", value=twice[0])

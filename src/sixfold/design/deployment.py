@@ -9,7 +9,7 @@ from sixfold.design.stores import Lmdb, Redis, Stores
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
-__all__ = ["AtMost", "Deployment", "Explore", "Rerank", "Retrain", "Top"]
+__all__ = ["AtMost", "Deployment", "Explore", "Pace", "Rerank", "Retrain", "SecondPrice", "Top"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class AtMost:
         if not isinstance(self.n, int) or self.n < 1:
             raise InvalidField(where=self.at, part="AtMost", field="n", rule="1 or more", value=self.n)
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What it reads."""
+        return (self.column,)
+
 
 @dataclass(frozen=True, slots=True)
 class Explore:
@@ -51,8 +56,58 @@ class Explore:
                 where=self.at, part="Explore", field="share", rule="at least 0 and below 1", value=self.share
             )
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What it reads."""
+        return ()
 
-Rerank = AtMost | Explore
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """Re-ranking: budgets last the day (probabilistic throttling: Agarwal et al., KDD 2014).
+
+    By now a budget should have been spent in the share of the local day that has passed. Who spent more takes part
+    with the probability planned / spent, and who spent all of it not at all. One draw a request for all items that
+    share the budget. A null budget is no limit.
+    """
+
+    spent: Column
+    """What was spent today, a feature such as `sum("price", window="today")`; null is 0."""
+    budget: Column
+    """What may be spent in a day, in the same unit."""
+    at: str = field(default_factory=caller, repr=False, compare=False)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What it reads."""
+        return (self.spent, self.budget)
+
+
+@dataclass(frozen=True, slots=True)
+class SecondPrice:
+    """Re-ranking: each item has the least price at which it keeps its place.
+
+    The generalised second price (Edelman, Ostrovsky & Schwarz, AER 2007): the value of the best item that could have
+    stood there instead, or the reserve. With `bid`, the price is of what is bid for (a click): the share of the bid
+    for which the item's value would equal that; `value` must then be in proportion to the bid.
+    """
+
+    bid: Column | None = None
+    reserve: float = field(default=0.0, kw_only=True)
+    """An item of a lesser value is not shown, in the unit of `Deployment(value=)`."""
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.reserve, bool) or not 0 <= self.reserve < float("inf"):
+            raise InvalidField(where=self.at, part="SecondPrice", field="reserve", rule="0 or more", value=self.reserve)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What it reads."""
+        return () if self.bid is None else (self.bid,)
+
+
+Rerank = AtMost | Explore | Pace | SecondPrice
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from sixfold.design.deployment import AtMost
+from sixfold.design.deployment import AtMost, Explore, Pace, Rerank
+from sixfold.design.groups import ANSWERS
 from sixfold.design.models import Network, Rule, Trees, TwoTower
 from sixfold.design.requirements import Requirements
 from sixfold.design.schema import Aggregate, FeatureGroup
@@ -57,7 +58,8 @@ def _data(system: System) -> list[str]:
     for stream in system.streams.values():
         keys = ", ".join(key.entity for key in stream.keys)
         known = f"   known at {stream.known.text}" if stream.known else ""
-        lines.append(f"events   {stream.name}({keys})   {_sources(stream.sources)}{known}")
+        source = "what the server shows" if stream.name == ANSWERS else _sources(stream.sources)
+        lines.append(f"events   {stream.name}({keys})   {source}{known}")
     for group in system.features.values():
         lines.append(f"features {group.name}({', '.join(group.entities)}) of {group.stream}{_way(group)}")
         lines += [f"   {a.name} = {_aggregate(a)}" for a in group.aggregates]
@@ -118,6 +120,16 @@ def _deployment(system: System) -> list[str]:
     lines += [f"filter     {condition.text}" for condition in system.filters]
     lines += [f"predict    {d.predict.name}", f"value      {d.value}"]
     for step in d.rerank:
-        said = f"at most {step.n} of one {step.column}" if isinstance(step, AtMost) else f"explore {step.share:g}"
-        lines.append(f"rerank     {said}")
+        lines.append(f"rerank     {_step(step)}")
     return [*lines, f"stores     {d.stores}"]
+
+
+def _step(step: Rerank) -> str:
+    if isinstance(step, AtMost):
+        return f"at most {step.n} of one {step.column}"
+    if isinstance(step, Explore):
+        return f"explore {step.share:g}"
+    if isinstance(step, Pace):
+        return f"pace {step.spent} within {step.budget}"
+    of = "" if step.bid is None else f" of {step.bid}"
+    return f"second price{of}, reserve {step.reserve:g}"

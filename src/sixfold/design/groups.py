@@ -1,20 +1,29 @@
 """Section 3, the parts: event streams, tables, features. On each of them, attribute access is a column."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from sixfold.design.aggregates import AggregateSpec
-from sixfold.design.columns import Column, Time, Type
+from sixfold.design.columns import Category, Column, Number, Text, Time, Type
 from sixfold.design.entities import Entity, Key
 from sixfold.design.sources import Source, as_sources
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField, UnknownColumn
 
-__all__ = ["RESERVED", "Derived", "Events", "Features", "Group", "Table"]
+__all__ = ["ANSWERS", "RESERVED", "Answers", "Derived", "Events", "Features", "Group", "Table", "answers", "logged_as"]
 
 RESERVED = ("time", "known", "arrival", "offset", "valid_from")
 """Columns that ingested rows have beside the declared ones, in whatever case: SQL does not tell cases apart."""
 COMBINE = ("mean", "sum", "min", "max")
+ANSWERS = "answers"
+"""The name of the stream of what the server showed; in the log, that of whole answers with all that they read."""
+_ITEMS = "answers/items"
+
+
+def logged_as(stream: str) -> str:
+    """The name under which the log has a stream's events."""
+    return _ITEMS if stream == ANSWERS else stream
 
 
 class Group:
@@ -85,6 +94,32 @@ class Events(Group):
         return ("time",)
 
 
+class Answers(Events):
+    """What the server showed: an event for each item of an answer, written by the server, known at once.
+
+    Its keys are the framing's query and item, under the names of their entities.
+    """
+
+    def __init__(self) -> None:
+        columns: dict[str, Type] = {
+            "request": Text(),
+            "position": Number(),
+            "propensity": Number(),
+            "score": Number(),
+            "price": Number(),
+            "release": Category(),
+        }
+        Group.__init__(self, ANSWERS, columns, (Type,), "")
+        self._source, self._keys = (), ()
+        self._time, self._known, self._keep, self._id = Time("time", unit="us"), None, None, ("request", "position")
+
+    def about(self, query: Entity, item: Entity) -> Events:
+        """The stream in a design that picks this item for this query."""
+        own = copy(self)
+        own._keys = (query.key(), item.key())
+        return own
+
+
 class Table(Group):
     """A table: one row a key, or several versions of it, each valid from a time on."""
 
@@ -147,6 +182,10 @@ class Derived(Group):
 
     def __init__(self, name: str, **columns: str | Type) -> None:
         super().__init__(name, columns, (str, Type), "an expression, or a column type around one")
+
+
+answers = Answers()
+"""The stream of what the server showed."""
 
 
 def _checked_keys(group: Group, keys: tuple[Key, ...]) -> tuple[Key, ...]:

@@ -7,13 +7,13 @@ from sixfold.design.bodies import Whole
 from sixfold.design.checks import parse_checks
 from sixfold.design.columns import Column
 from sixfold.design.data import Data
-from sixfold.design.deployment import AtMost, Deployment
+from sixfold.design.deployment import AtMost, Deployment, Explore, Pace, SecondPrice
 from sixfold.design.entities import Entity
 from sixfold.design.evaluation import ByColumn, Evaluation
 from sixfold.design.expressions import Expression, Name, Scope, parse
 from sixfold.design.fingerprint import fingerprint
 from sixfold.design.framing import Framing, Label
-from sixfold.design.groups import Derived, Events, Features, Group, Table
+from sixfold.design.groups import Answers, Derived, Events, Features, Group, Table, answers
 from sixfold.design.kinds import NUMBER, TIME, Kind
 from sixfold.design.metrics import METRICS, Gate, Metric, check, parse_gate, parse_metric
 from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Network, Rule, Trees, TwoTower
@@ -48,7 +48,7 @@ class System:
         self._check_sections(requirements, framing, data, models, evaluation, deployment)
         self.requirements, self.evaluation, self.deployment = requirements, evaluation, deployment
         self.timezone, self.data_at = data.timezone, data.at
-        self._resolve_data(data)
+        self._resolve_data(data, framing)
         self._resolve_row(framing, data)
         self._resolve_framing(framing)
         self._resolve_models(models)
@@ -130,8 +130,8 @@ class System:
                 rule = f"a {kind.__name__}(…)"
                 raise InvalidField(where=self.at, part="System", field=kind.__name__.lower(), rule=rule, value=section)
 
-    def _resolve_data(self, data: Data) -> None:
-        groups = data.groups
+    def _resolve_data(self, data: Data, framing: Framing) -> None:
+        groups = [*data.groups, *self._answers(data, framing)]
         self.streams = {g._name: resolve.stream(g) for g in groups if isinstance(g, Events)}
         self.tables = {g._name: resolve.table(g) for g in groups if isinstance(g, Table)}
         self.checks = parse_checks(data.checks, self.streams, self.tables, where=data.at)
@@ -146,6 +146,19 @@ class System:
             for g in groups
             if isinstance(g, Features)
         }
+
+    def _answers(self, data: Data, framing: Framing) -> list[Events]:
+        """The stream of what the server showed, where features read it."""
+        reading = [g for g in data.groups if isinstance(g, Features) and isinstance(g._stream, Answers)]
+        if not reading:
+            return []
+        if framing.item is None:
+            rule = "a stream of the design's own: Framing names no item, so that answers show none"
+            group = reading[0]
+            raise InvalidField(
+                where=group._at, part=f"Features {group._name}", field="stream", rule=rule, value=group._stream
+            )
+        return [answers.about(framing.query, framing.item)]
 
     def _resolve_row(self, framing: Framing, data: Data) -> None:
         """What an example and a request reach: the query, the item, the context; tables; features; derived values."""
@@ -295,8 +308,21 @@ class System:
         if self.value.kind != NUMBER:
             raise InvalidField(where=at, part=part, field="value", rule="a number", value=deployment.value)
         for step in deployment.rerank:
-            if isinstance(step, AtMost):
-                self.inputs([step.column], where=step.at, part="AtMost")
+            if not isinstance(step, AtMost | Explore | Pace | SecondPrice):
+                rule = "AtMost, Explore, Pace and SecondPrice"
+                raise InvalidField(where=at, part=part, field="rerank", rule=rule, value=step)
+            read = self.inputs(step.columns, where=step.at, part=type(step).__name__)
+            wrong = [name for name in read if self.kinds[name] != NUMBER and not isinstance(step, AtMost)]
+            if wrong:
+                rule = "of columns that are numbers"
+                raise InvalidField(where=step.at, part=part, field=type(step).__name__, rule=rule, value=wrong[0])
+        if sum(isinstance(step, SecondPrice) for step in deployment.rerank) > 1:
+            raise InvalidField(where=at, part=part, field="rerank", rule="with one SecondPrice at most", value="two")
+
+    def shares_budget(self, step: Pace) -> tuple[str, ...]:
+        """Canonical names of the keys whose items spend one budget: those that `spent` is kept for, else the item."""
+        group = self.features.get(step.spent.group)
+        return (str(self.item),) if group is None else tuple(self.row.keys[entity] for entity in group.entities)
 
     def _scope(self) -> Scope:
         return resolve.scope({**self.kinds, "now": TIME}, keys=self._spellings_known())

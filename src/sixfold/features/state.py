@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sixfold.data.keys import joined
 from sixfold.data.rows import decode
+from sixfold.design.groups import logged_as
 from sixfold.design.kinds import Kind
 from sixfold.design.schema import FeatureGroup, Stream, TableSchema
 from sixfold.design.system import System
@@ -125,10 +126,9 @@ class StateWriter:
             self._stage(schema, by_name.get(name, []))
         rows: list[Row] = []
         for name in self._groups:
-            if name in by_name:
-                rows += self._fold(
-                    name, from_records(by_name[name], self._reads(self._system.streams[name]), self._system.timezone)
-                )
+            if (own := by_name.get(logged_as(name))) is not None:
+                reads = self._reads(self._system.streams[name])
+                rows += self._fold(name, from_records(own, reads, self._system.timezone))
         self._commit(rows, new[-1].offset)
 
     def stored(self) -> int:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from sixfold.data.ingest import ingest_schemas
 from sixfold.data.ingested import Ingested
+from sixfold.design.groups import ANSWERS
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.system import System
 from sixfold.errors import NoAnswers
@@ -25,7 +26,6 @@ from sixfold.features.batch import attach
 from sixfold.monitoring.skew import FeatureSkew, same
 from sixfold.pipeline.job import make_folder
 from sixfold.registry import Releases
-from sixfold.serving.replies import ANSWERS
 from sixfold.stores import EventLog
 from sixfold.stores.opening import open_log, where_log
 

@@ -3,19 +3,21 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
-from sixfold.design.deployment import AtMost
+from sixfold.design.deployment import Pace
 from sixfold.design.system import System
 from sixfold.features.arrays import Array, Values, column
 from sixfold.features.expressions import evaluate
 from sixfold.features.keys import length
 from sixfold.inference.models import Scorer
 from sixfold.serving.catalogue import Items, Read, condition, numbers
+from sixfold.serving.pacing import takes_part
 from sixfold.serving.rerank import Picks, rerank, seed_of
 from sixfold.serving.sources import Asked, Source
 
@@ -36,18 +38,19 @@ class Question:
     """One request, its time fixed."""
 
     request_id: str
-    key: str
-    """Of the query."""
+    key: str | None
+    """Of the query; None: nobody that is known."""
     k: int
     now_us: int
     context: Mapping[str, Array]
     """Every context column of the design by canonical name, each of one row."""
     items: Sequence[str] | None = None
     """Keys to choose from, instead of candidates."""
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Columns of the item's side by canonical name, each with the texts that it may have."""
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True, omit_defaults=True):
     """One item of an answer."""
 
     key: str
@@ -59,6 +62,8 @@ class Item:
     position: int
     """From 0."""
     propensity: float
+    price: float | None = None
+    """What it would pay, where the design has prices."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,18 @@ class Answer:
 def untimed(stage: str) -> Iterator[None]:
     """Measures nothing."""
     yield
+
+
+class _Found(NamedTuple):
+    """M candidates."""
+
+    keys: NDArray[Any]
+    sources: NDArray[Any]
+    """The name of the source that proposed each first."""
+    places: NDArray[np.int64] | None
+    """In the catalogue; None where the request named them."""
+    more: bool
+    """Whether there may be more."""
 
 
 class Answerer:
@@ -102,7 +119,9 @@ class Answerer:
         self._sources, self._scorer = sources, scorer
         self._conditions = [c for c in (system.available, *system.filters) if c is not None]
         self._filtered = frozenset().union(*(c.names for c in self._conditions))
-        steps = {str(s.column) for s in system.deployment.rerank if isinstance(s, AtMost)}
+        steps = {str(column) for step in system.deployment.rerank for column in step.columns}
+        paced = [step for step in system.deployment.rerank if isinstance(step, Pace)]
+        steps |= {name for step in paced for name in system.shares_budget(step)}
         # Another model's label of the same name would be a column; heads go first.
         self._ranked = scorer.names | steps | (system.value.names - set(scorer.heads))
         sides = self._filtered | self._ranked | frozenset().union(*(source.names for source, _ in sources))
@@ -131,7 +150,9 @@ class Answerer:
         with timer("rerank"):
             own = {head: Values(values, np.isfinite(values)) for head, values in heads.items()}
             value = numbers(evaluate(system.value, {**columns, **own}, now_us, system.timezone), len(keys))
-            picks = rerank(value, system.deployment.rerank, columns, question.k, seed_of(question.request_id))
+            within = takes_part(system, columns, len(keys), now_us, question.request_id)
+            seed = seed_of(question.request_id)
+            picks = rerank(value, system.deployment.rerank, columns, question.k, seed, within)
         chosen = _items(picks, keys, sources, value, heads)
         return self._with_features(chosen, asked, columns, picks.rows)
 
@@ -142,41 +163,56 @@ class Answerer:
         items, wider = self._items(), 1
         while True:
             with timer("candidates"):
-                keys, sources, more = self._candidates(question, asked, items, wider)
+                found = self._candidates(question, asked, items, wider)
             with timer("filters"):
-                keep, columns = self._filter(keys, asked)
-            if len(keep) >= question.k or not more:
-                return keys[keep], sources[keep], columns
+                found = self._prefiltered(found, asked, items)
+                keep, columns = self._filter(found.keys, asked, question.only)
+            if len(keep) >= question.k or not found.more:
+                return found.keys[keep], found.sources[keep], columns
             wider *= _WIDER
 
-    def _candidates(
-        self, question: Question, asked: Asked, items: Items, wider: int
-    ) -> tuple[NDArray[Any], NDArray[Any], bool]:
-        """Keys of M candidates, the name of the source that proposed each first, and whether there may be more."""
+    def _candidates(self, question: Question, asked: Asked, items: Items, wider: int) -> _Found:
         if question.items is not None:
-            keys = np.empty(len(found := list(dict.fromkeys(question.items))), object)
-            keys[:] = found
-            return keys, np.full(len(keys), REQUESTED, object), False
+            keys = np.empty(len(named := list(dict.fromkeys(question.items))), object)
+            keys[:] = named
+            return _Found(keys, np.full(len(keys), REQUESTED, object), None, False)
         if not self._sources:
-            keys = items.keys[items.available]
-            return keys, np.full(len(keys), AVAILABLE, object), False
+            places = items.available
+            return _Found(items.keys[places], np.full(len(places), AVAILABLE, object), places, False)
         lists = [source.top(asked, items, n * wider) for source, n in self._sources]
         more = any(len(found) == n * wider for found, (_, n) in zip(lists, self._sources))
         places, first = np.unique(np.concatenate(lists), return_index=True)
         order = np.argsort(first)
         names = np.repeat(np.array([source.name for source, _ in self._sources], object), [len(x) for x in lists])
-        return items.keys[places[order]], names[first[order]], more
+        return _Found(items.keys[places[order]], names[first[order]], places[order], more)
 
-    def _filter(self, keys: NDArray[Any], asked: Asked) -> tuple[NDArray[np.int64], dict[str, Array]]:
+    def _prefiltered(self, found: _Found, asked: Asked, items: Items) -> _Found:
+        """What those filters leave that read nothing but the query's side and what the catalogue holds anyway."""
+        if found.places is None or not len(found.keys):
+            return found
+        columns = {**items.columns, **asked.columns}
+        early = [one for one in self._conditions if one.names <= columns.keys()]
+        keep = np.ones(len(found.keys), bool)
+        for one in early:
+            own = {name: columns[name] for name in one.names}
+            of_all = {n: a if n in asked.columns or length(a) == 1 else a.take(found.places) for n, a in own.items()}
+            keep &= condition(one, of_all, asked.now_us, self._system.timezone, len(keep))
+        return found if keep.all() else _Found(found.keys[keep], found.sources[keep], found.places[keep], found.more)
+
+    def _filter(
+        self, keys: NDArray[Any], asked: Asked, only: Mapping[str, frozenset[str]]
+    ) -> tuple[NDArray[np.int64], dict[str, Array]]:
         """Which candidates stay, and the columns read so far of those."""
         rows, system = len(keys), self._system
         columns = {**asked.columns, self._item: Values(keys, np.ones(rows, bool))}
         if not rows:
             return np.empty(0, np.int64), columns
-        columns = self._read(self._first, columns, asked.now_us)
+        columns = self._read(self._first | only.keys(), columns, asked.now_us)
         keep = np.ones(rows, bool)
         for one in self._conditions:
             keep &= condition(one, columns, asked.now_us, system.timezone, rows)
+        for name, allowed in only.items():
+            keep &= np.fromiter((text in allowed for text in columns[name].to_list()), bool)
         left = np.flatnonzero(keep)
         # A column of one row stands for all, but for the items' own key: that one has as many as there are left.
         columns = {name: array if length(array) == 1 else array.take(left) for name, array in columns.items()}
@@ -202,9 +238,12 @@ def _items(
 ) -> list[Item]:
     rows = picks.rows.tolist()
     scores = [score if np.isfinite(score) else None for score in value[picks.rows].tolist()]
+    prices = [None] * len(rows) if picks.prices is None else picks.prices.tolist()
+    told = [{name: float(head[row]) for name, head in heads.items()} for row in rows]
+    rest = zip(rows, scores, told, picks.propensities.tolist(), prices)
     return [
-        Item(keys[row], score, {name: float(head[row]) for name, head in heads.items()}, sources[row], at, propensity)
-        for at, (row, score, propensity) in enumerate(zip(rows, scores, picks.propensities.tolist()))
+        Item(keys[row], score, own, sources[row], at, propensity, price)
+        for at, (row, score, own, propensity, price) in enumerate(rest)
     ]
 
 

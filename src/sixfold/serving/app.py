@@ -63,7 +63,11 @@ def _answering(parts: Parts) -> list[HTTPRouteHandler]:
     async def recommend(request: AnyRequest) -> Reply:
         """The best items for a query."""
         body = await request.body()
-        return _ok(parts, "recommend", await parts.threaded(lambda: _recommend(parts, body)))
+        reply, counted = await parts.threaded(lambda: _recommend(parts, body))
+        if counted is not None:  # what was shown counts before the answer is there: a cap holds for the next request
+            receipts = await asyncio.wrap_future(counted)
+            await _applied(parts, max(receipt.offset for receipt in receipts))
+        return _ok(parts, "recommend", reply)
 
     @post("/v1/predict", status_code=200, operation_class=PredictOperation)
     async def predict(request: AnyRequest) -> Reply:
@@ -89,7 +93,8 @@ def _answering(parts: Parts) -> list[HTTPRouteHandler]:
     return [recommend, predict, features]
 
 
-def _recommend(parts: Parts, body: bytes) -> bytes:
+def _recommend(parts: Parts, body: bytes) -> tuple[bytes, "Future[list[Receipt]] | None"]:
+    """The reply, and what logs it where that has to be waited for."""
     with parts.current.borrow() as live, parts.metrics.stage("recommend"):
         question = requests.question(body, live.system, parts.clock.now_us())
         if live.answerer is None:
@@ -99,9 +104,10 @@ def _recommend(parts: Parts, body: bytes) -> bytes:
         before = live.worker.offset
         answer = live.answerer.answer(question, parts.metrics.stage)
         record = replies.logged(question, answer, live, (before, live.applied()))
-        logging_it = parts.commit.submit([record])
+        items = replies.shown(question, answer, live)
+        logging_it = parts.commit.submit([record, *items])
         logging_it.add_done_callback(partial(_count_unlogged, parts.metrics))
-        return replies.recommended(question, answer, live.release.id)
+        return replies.recommended(question, answer, live.release.id), logging_it if items else None
 
 
 def _count_unlogged(metrics: Metrics, done: "Future[list[Receipt]]") -> None:

@@ -15,11 +15,11 @@ from sixfold.data.erasing import Taken, erase_data
 from sixfold.data.layout import Layout, layout
 from sixfold.data.rows import decode
 from sixfold.data.shapes import NAME as SHAPES
+from sixfold.design.groups import ANSWERS, logged_as
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.system import System
 from sixfold.errors import StoreBusy, UnknownInRequest
 from sixfold.registry import Releases
-from sixfold.serving.replies import ANSWERS
 from sixfold.stores import Record
 from sixfold.stores.opening import States, open_states, rewrite_log
 from sixfold.stores.rewriting import ERASED
@@ -156,7 +156,7 @@ class _LogRewriter:
 
     def __init__(self, system: System, layouts: list[Layout], done: Erasure) -> None:
         self._system, self._done = system, done
-        self._keyed = {one.name: [c for c in one.keyed if c.entity == done.entity] for one in layouts}
+        self._keyed = {logged_as(one.name): [c for c in one.keyed if c.entity == done.entity] for one in layouts}
 
     def changed(self, record: Record) -> Record:
         """The record as it is to be from now on."""

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from sixfold.data.ingested import Ingested
 from sixfold.data.rows import decode_columns
+from sixfold.design.groups import ANSWERS
 from sixfold.design.system import System
 from sixfold.errors import SnapshotLost, StateUnfinished
 from sixfold.features.bulk import Built, Reuse, build_state
@@ -51,7 +52,7 @@ class AsKnown:
 def newest_us(system: System, workdir: Path) -> int | None:
     """The largest known time of the ingested events; None where there are none."""
     ingested = Ingested.of(system, workdir / "ingested")
-    files = [path for stream in system.streams for path in ingested.files(stream)]
+    files = [path for stream in system.streams if stream != ANSWERS for path in ingested.files(stream)]
     newest = [_largest(path) for path in files]
     return max((one for one in newest if one is not None), default=None)
 
@@ -61,10 +62,11 @@ def newest_or_logged_us(system: System, workdir: Path, log: EventLog) -> int | N
 
     When a server answered says nothing of the data, so logged answers do not count.
     """
+    told = system.streams.keys() - {ANSWERS}
     found, after = newest_us(system, workdir), Ingested.of(system, workdir / "ingested").offset
     while records := log.read(after, _BATCH):
         after = records[-1].offset
-        (known,) = decode_columns([one.payload for one in records if one.stream in system.streams], ["known"])
+        (known,) = decode_columns([one.payload for one in records if one.stream in told], ["known"])
         found = max([*known, *([] if found is None else [found])], default=None)
     return found
 

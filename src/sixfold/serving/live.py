@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sixfold.data.rows import RowChecker
 from sixfold.design.expressions import Expression
+from sixfold.design.groups import ANSWERS
 from sixfold.design.models import TwoTower
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.system import System
@@ -73,7 +74,10 @@ class Live:
             self.reader, self._tables = Reader(system, self._store), Tables(system.tables, self._store)
             self.scorer = cast(Scorer, release.model(system.deployment.predict.name))
             schemas: tuple[Stream | TableSchema, ...] = (*system.streams.values(), *system.tables.values())
-            self.checkers = {schema.name: RowChecker(schema, system.timezone) for schema in schemas}
+            checkers = {schema.name: RowChecker(schema, system.timezone) for schema in schemas}
+            self.shown = checkers.pop(ANSWERS, None)
+            """Makes events of what is shown; None where no feature counts them."""
+            self.checkers = checkers
             # A replay may have a log of its own.
             if clock.start_us is None and (last := log.last()) < (taken := self._store.offset()):
                 raise LogShorter(log="the event log", last=last, taken=taken, by="the online state")
@@ -128,6 +132,8 @@ class Live:
             return None, None
         made = _sources(self.release, self.reader.columns)
         also = frozenset().union(*(s.names for s, _ in made.sources if isinstance(s, QueryRule)))
+        # What filters read of the items' tables, so that they need not look up all items for each request.
+        also |= {name for c in system.filters for name in c.names if name.split(".")[0] in system.tables}
         catalogue = Catalogue(
             system,
             self._store,

@@ -23,6 +23,9 @@ class RecommendOperation(Operation):
         properties = {
             "k": Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_K, default=20),
             "context": Schema(type=OpenAPIType.OBJECT, description="What the design's Framing.context names."),
+            "only": Schema(
+                type=OpenAPIType.OBJECT, description="Columns of the item's side, each with a list of what it may be."
+            ),
             "items": Schema(type=OpenAPIType.ARRAY, items=_KEY, max_items=MAX_ITEMS),
             "now": _NOW,
         }

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from sixfold.design.groups import ANSWERS, logged_as
 from sixfold.design.system import System
 from sixfold.errors import UnknownInRequest
 from sixfold.serving.answer import Answer, Question
@@ -12,10 +13,7 @@ from sixfold.serving.live import Live
 from sixfold.serving.requests import Rows
 from sixfold.stores import NewEvent
 
-__all__ = ["ANSWERS", "features", "logged", "predicted", "recommended"]
-
-ANSWERS = "answers"
-"""The stream that answers are logged as."""
+__all__ = ["features", "logged", "predicted", "recommended", "shown"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -56,6 +54,26 @@ def logged(question: Question, answer: Answer, live: Live, applied: tuple[int, i
         ],
     }
     return NewEvent(ANSWERS, question.request_id.encode(), question.now_us, _encode(row))
+
+
+def shown(question: Question, answer: Answer, live: Live) -> list[NewEvent]:
+    """An event for each item of an answer, where features of the design count them."""
+    if live.shown is None or question.key is None:
+        return []
+    own = {live.system.query: question.key, "time": question.now_us, "request": question.request_id}
+    rows = [
+        {
+            **own,
+            str(live.system.item): one.key,
+            "position": one.position,
+            "propensity": one.propensity,
+            "score": one.score,
+            "price": one.price,
+            "release": live.release.id,
+        }
+        for one in answer.items
+    ]
+    return [event._replace(stream=logged_as(ANSWERS)) for event in live.shown.check(rows, question.now_us).accepted]
 
 
 def predicted(rows: Rows, live: Live) -> bytes:

@@ -41,7 +41,7 @@ def question(body: bytes, system: System, now_us: int) -> Question:
         InvalidRequest: it is no JSON object, or a field is missing, unknown or of a wrong type or range.
     """
     fields = _object(body)
-    _only(fields, (system.query, "k", "context", "items", "now"), "body")
+    _only(fields, (system.query, "k", "context", "items", "only", "now"), "body")
     k = fields.get("k", 20)
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
         raise InvalidRequest(field="k", rule=f"a whole number from 1 to {MAX_K}", got=k)
@@ -49,16 +49,17 @@ def question(body: bytes, system: System, now_us: int) -> Question:
     if not isinstance(context := {} if context is None else context, dict):
         raise InvalidRequest(field="context", rule="an object", got=context)
     named = _canonical(system, context, system.context, "context")
-    key = fields.get(system.query)
-    if key is None:
-        raise InvalidRequest(field=system.query, rule="there: the key to answer for", got=None)
+    if system.query not in fields:
+        raise InvalidRequest(field=system.query, rule="there: the key to answer for, null for nobody known", got=None)
+    key = _value(fields[system.query], Kind("text"), system.query)
     return Question(
         request_id=uuid4().hex,
-        key=str(_value(key, Kind("text"), system.query)),
+        key=None if key is None else str(key),
         k=k,
         now_us=_now(fields, now_us),
         context={name: column(system.kinds[name], [named.get(name)]) for name in system.context},
         items=_items(fields.get("items")),
+        only=_allowed(system, fields.get("only")),
     )
 
 
@@ -154,6 +155,26 @@ def _items(items: Any) -> list[str] | None:
     if not isinstance(items, list) or len(items) > MAX_ITEMS:
         raise InvalidRequest(field="items", rule=f"a list of at most {MAX_ITEMS} keys", got=items)
     return [str(_value("" if one is None else one, Kind("text"), "items")) for one in items]
+
+
+def _allowed(system: System, only: Any) -> dict[str, frozenset[str]]:
+    """Texts that columns of the item's side may have, by canonical name; an entity stands for the column of its key."""
+    if only is None:
+        return {}
+    if not isinstance(only, dict):
+        raise InvalidRequest(field="only", rule="an object of columns with lists of values", got=only)
+    tables = {name for name in system.kinds if name.split(".")[0] in system.tables}
+    texts = [n for n in tables if system.kinds[n].base == "text" and not system.kinds[n].is_list]
+    own = [str(system.item), *(name for name in texts if system.depends(name) <= {system.item})]
+    spelled = {name.rpartition(".")[2]: name for name in own} | {name: name for name in own}
+    spelled |= {entity: name for entity, name in system.row.keys.items() if name in own}
+    _only(only, tuple(spelled), "only")
+    found = {}
+    for name, values in only.items():
+        if not isinstance(values, list):
+            raise InvalidRequest(field=f"only.{name}", rule="a list of texts or numbers", got=values)
+        found[spelled[name]] = frozenset(str(_value(v, Kind("text"), f"only.{name}")) for v in values if v is not None)
+    return found
 
 
 def _now(fields: Mapping[str, Any], now_us: int) -> int:

@@ -1,4 +1,4 @@
-"""Re-ranking: from values to the k items of an answer, at most n of a kind, now and then one drawn at random."""
+"""Re-ranking: from values to the k items of an answer; who takes part, how many of a kind, what each would pay."""
 # M = candidates, K = items of the answer
 
 import hashlib
@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sixfold.design.deployment import AtMost, Explore, Rerank
+from sixfold.design.deployment import AtMost, Explore, Rerank, SecondPrice
 from sixfold.features.arrays import Array, Lists
 from sixfold.features.keys import length, pair_keys, spread
+from sixfold.serving.catalogue import numbers
 
 __all__ = ["Picks", "rerank", "seed_of"]
 
@@ -21,30 +22,43 @@ class Picks(NamedTuple):
     rows: NDArray[np.int64]
     """Shape (K,): which candidates."""
     propensities: NDArray[np.float64]
-    """Shape (K,): how probable each was at its position, given those before it."""
+    """Shape (K,): how probable each was at its position, given those before it and who took part."""
+    prices: NDArray[np.float64] | None = None
+    """Shape (K,): what each would pay; None where the design has no prices."""
 
 
 def rerank(
-    values: NDArray[np.float64], steps: Sequence[Rerank], columns: Mapping[str, Array], k: int, seed: int
+    values: NDArray[np.float64],
+    steps: Sequence[Rerank],
+    columns: Mapping[str, Array],
+    k: int,
+    seed: int,
+    takes_part: NDArray[np.bool_] | None = None,
 ) -> Picks:
     """Choose at most k candidates, position by position: the best that is allowed, or one of the allowed at random.
 
     Args:
         values: Shape (M,), larger is better; NaN comes last, and of equal values the earlier candidate comes first.
         steps: What the design asks for. An `AtMost` limits each value of its column (of a list, each element), null
-            not; the share of several `Explore` adds up to that of one after the other.
-        columns: Those that an `AtMost` names, of M rows or of one that stands for all.
+            not; the share of several `Explore` adds up to that of one after the other; below the reserve of a
+            `SecondPrice` nothing is shown, nor what has no value.
+        columns: Those that the steps name, of M rows or of one that stands for all.
         seed: Of the draws.
+        takes_part: Shape (M,); None: all do (see `pacing`).
     """
     order = np.argsort(-np.where(np.isnan(values), -np.inf, values), kind="stable")
     groups = [
         _Limit(step.n, columns[str(step.column)], len(values), order) for step in steps if isinstance(step, AtMost)
     ]
     share = 1.0 - float(np.prod([1.0 - step.share for step in steps if isinstance(step, Explore)]))
+    auction = next((step for step in steps if isinstance(step, SecondPrice)), None)
     draws = np.random.default_rng(seed)
-    allowed = np.ones(len(values), bool)
+    allowed = np.ones(len(values), bool) if takes_part is None else takes_part[order]
+    if auction is not None:
+        allowed = allowed & (values[order] >= auction.reserve)
     picked: list[int] = []
     propensities: list[float] = []
+    others: list[float] = []
     while len(picked) < k and (count := int(np.count_nonzero(allowed))):
         best = int(np.argmax(allowed))
         place = best
@@ -55,12 +69,33 @@ def rerank(
         allowed[place] = False
         for group in groups:
             group.take(place, allowed)
-    return Picks(order[np.array(picked, np.int64)], np.array(propensities, np.float64))
+        if auction is not None:
+            others.append(float(values[order[np.argmax(allowed)]]) if allowed.any() else 0.0)
+    rows = order[np.array(picked, np.int64)]
+    prices = None if auction is None else _prices(auction, values[rows], np.array(others), columns, rows, len(values))
+    return Picks(rows, np.array(propensities, np.float64), prices)
 
 
 def seed_of(request_id: str) -> int:
     """The seed of a request's draws: the same request is answered the same way."""
     return int.from_bytes(hashlib.blake2b(request_id.encode(), digest_size=8).digest(), "big")
+
+
+def _prices(
+    auction: SecondPrice,
+    value_K: NDArray[np.float64],
+    other_K: NDArray[np.float64],
+    columns: Mapping[str, Array],
+    rows: NDArray[np.int64],
+    candidates: int,
+) -> NDArray[np.float64]:
+    """The least price at which each item keeps its place: never above its own value, or its bid."""
+    least_K = np.minimum(np.maximum(other_K, auction.reserve), value_K)
+    if auction.bid is None:
+        return least_K
+    bid_K = numbers(columns[str(auction.bid)], candidates)[rows]
+    share_K = np.divide(least_K, value_K, out=np.zeros(len(rows)), where=value_K > 0)
+    return np.asarray(np.nan_to_num(bid_K) * share_K, np.float64)
 
 
 class _Limit:
