@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import sixfold as sf
-from sixfold.errors import EmptyPart, NoExamples
+from sixfold.errors import EmptyPart, InvalidField, NoExamples
 from sixfold.features.examples import build, positives, queries
 from sixfold.features.split import boundaries
 
@@ -59,7 +59,12 @@ def play(time: int, *, known: int | None = None, **values: Any) -> dict[str, Any
 
 
 def make_system(
-    split: Any = None, *, within: str | None = "1h", ask_every: str = "1d", fold: bool = False
+    split: Any = None,
+    *,
+    within: str | None = "1h",
+    ask_every: str = "1d",
+    fold: bool = False,
+    came: str | None = None,
 ) -> sf.System:
     viewer, video = sf.Entity("viewer"), sf.Entity("video")
     videos = sf.Table("videos", [], video.key(), length_s=sf.Number())
@@ -70,7 +75,10 @@ def make_system(
     if fold:
         split = sf.ByColumn(plays.fold, train="a", validation="b", test="c")
     taste = sf.Features("taste", viewer, plays, n=sf.count())
-    liked, share = sf.Label("liked", "liked", within=within), sf.Label("share", "watched_s / videos.length_s")
+    liked, share = (
+        sf.Label("liked", "liked", within=within, time=came),
+        sf.Label("share", "watched_s / videos.length_s"),
+    )
     trees = sf.Trees("trees", inputs=[taste, plays.place], heads=[sf.Binary(liked)])
     return sf.System(
         "small",
@@ -130,6 +138,34 @@ def test_a_label_is_null_until_its_time_to_wait_has_passed_at_the_end_of_its_par
         at(3, 12): "train", at(3, 23.5): "train", at(4, 12): "validation", at(4, 23): None,
         at(5, 12): "test", at(5, 19.5): "test",
     }  # fmt: skip
+
+
+def test_an_outcome_later_than_the_label_waits_is_none_and_its_delay_is_told(con: Any) -> None:
+    rows = [
+        *DAYS,
+        play(at(5, 13), watched_s=3600.0, known=at(5, 14)),
+        play(at(5, 14), watched_s=3601.0, known=at(5, 15.5)),
+        play(at(5, 15), watched_s=60.0, liked=False),
+        play(at(5, 16), watched_s=None),
+    ]
+    found = build(con, make_system(came="plays.time + watched_s"), Ingested(con, rows)).sort_by("time")
+    last = found.slice(3)
+    # The second liked it after an hour and a second; of the last nobody knows when, and so it counts.
+    assert last["label.liked"].to_pylist() == [1.0, 0.0, 0.0, 1.0]
+    assert last["delay.liked"].to_pylist() == [3600.0, 3601.0, None, None]
+    # That it did not come within the hour is known after the hour, though its row was complete later.
+    early = build(con, make_system(came="plays.time + watched_s"), Ingested(con, [*rows[:6], play(at(5, 15.2))]))
+    assert early.sort_by("time")["label.liked"].to_pylist()[4] == 0.0
+    liked = positives(con, make_system(came="plays.time + watched_s"), Ingested(con, rows), "liked")
+    assert at(5, 14) not in liked["time"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"within": None, "came": "plays.time"}, {"came": "watched_s"}], ids=["no within", "no time"]
+)
+def test_when_an_outcome_came_is_a_time_of_a_label_that_waits(wrong: Any) -> None:
+    with pytest.raises(InvalidField, match=r"Label liked.time must be a time, of a label that is a flag"):
+        make_system(**wrong)
 
 
 def test_a_label_counts_at_the_very_moment_that_its_time_to_wait_ends(con: Any) -> None:

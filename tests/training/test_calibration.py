@@ -44,6 +44,13 @@ def test_the_odds_of_sampled_negatives_are_put_right():
     assert correction.apply(np.array([0.0, 1.0])) == pytest.approx([0.0, 1.0])
 
 
+def test_no_score_is_made_certain_by_few_rows():
+    score = np.linspace(0.1, 0.9, 40)
+    found = fit_correction(score, (score > 0.5).astype(float), "isotonic").apply(np.array([0.1, 0.5, 0.9]))
+    assert (found > 0.005).all()
+    assert (found < 0.995).all()
+
+
 def test_a_constant_score_is_calibrated_to_the_mean_label():
     label = np.array([0.0, 0.0, 0.0, 1.0])
     assert fit_correction(np.full(4, 0.7), label, "isotonic").apply(np.array([0.7]))[0] == pytest.approx(0.25)

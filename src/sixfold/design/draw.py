@@ -46,7 +46,8 @@ def _framing(system: System) -> list[str]:
         lines.append(f"a request brings {', '.join(system.context)}")
     for label in system.labels.values():
         within = f"   within {shown(label.within_us)}" if label.within_us else ""
-        lines.append(f"label {label.name} = {label.value.text}{within}")
+        came = f", which came at {label.time.text}" if label.time else ""
+        lines.append(f"label {label.name} = {label.value.text}{within}{came}")
     return lines
 
 

@@ -21,6 +21,9 @@ class Label:
     """An expression over the example's row and the tables its keys reach."""
     within: str | None = field(default=None, kw_only=True)
     """How long after the example the value counts; until then the label is null. None: known with its row."""
+    time: str | None = field(default=None, kw_only=True)
+    """When the outcome came about, an expression over the example's row; null where it did not, or nobody knows. With
+    it the label of a flag is false where that was later than `within`, and the run reports what waiting costs."""
     at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:

@@ -31,7 +31,7 @@ METRICS: Mapping[str, MetricSpec] = {
     **{name: MetricSpec("scores", "never", True) for name in ("auc", "grouped_auc", "xauc")},
     **{
         name: MetricSpec("scores", "never", False)
-        for name in ("log_loss", "normalized_entropy", "calibration_error", "mae", "rmse")
+        for name in ("log_loss", "normalized_entropy", "calibration_error", "calibration_bias", "mae", "rmse")
     },
     **{name: MetricSpec("lists", "always", True) for name in ("recall", "ndcg", "hit")},
     "mrr": MetricSpec("lists", "optional", True),

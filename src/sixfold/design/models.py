@@ -68,7 +68,7 @@ class Training:
     """At most; training stops once validation has not improved for `patience` epochs."""
     batch_size: int = 1024
     learning_rate: float = 2e-3
-    """At its highest: it rises over the first 50 batches and falls to 0 at the end."""
+    """At its highest: it rises over the first 50 batches (a tenth of all, if less) and falls to 0 at the end."""
     weight_decay: float = 1e-5
     """Decoupled (Loshchilov & Hutter, ICLR 2019): of a network's layers, or of the embeddings of two towers."""
     patience: int = 2

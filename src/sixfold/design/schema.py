@@ -174,6 +174,8 @@ class LabelSpec:
     value: Expression
     within_us: int | None
     at: str = field(compare=False)
+    time: Expression | None = None
+    """When the outcome came about; of a flag with `within` alone."""
 
 
 @dataclass(frozen=True, slots=True)

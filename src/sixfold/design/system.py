@@ -14,7 +14,7 @@ from sixfold.design.expressions import Expression, Name, Scope, parse
 from sixfold.design.fingerprint import fingerprint
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Answers, Derived, Events, Features, Group, Table, answers
-from sixfold.design.kinds import NUMBER, TIME, Kind
+from sixfold.design.kinds import FLAG, NUMBER, TIME, Kind
 from sixfold.design.metrics import METRICS, Gate, Metric, check, parse_gate, parse_metric
 from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Network, Rule, Trees, TwoTower
 from sixfold.design.paths import plan, reach
@@ -212,7 +212,11 @@ class System:
                 )
             part = f"Label {label.name}"
             within = label.within and duration_us(label.within, where=label.at, part=part, field="within")
-            self.labels[label.name] = LabelSpec(label.name, value, within or None, label.at)
+            came = None if label.time is None else parse(label.time, names, where=label.at, part=f"{part}.time")
+            if came is not None and (came.kind != TIME or value.kind != FLAG or not within):
+                rule = "a time, of a label that is a flag and has `within`"
+                raise InvalidField(where=label.at, part=part, field="time", rule=rule, value=label.time)
+            self.labels[label.name] = LabelSpec(label.name, value, within or None, label.at, came)
         if not self.labels:
             raise InvalidField(where=framing.at, part="Framing", field="labels", rule="one label or more", value=[])
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,10 +70,9 @@ def _interval(
     if why:
         return Measured(np.nan, np.nan, np.nan, why)
     value = float(values(np.ones((1, users)))[0])
-    rng = np.random.default_rng(seed)
-    size = max(1, _BLOCK // users)
+    size, weight_RU = max(1, _BLOCK // users), _weights(seed, replicates, users)
     drawn = np.concatenate(
-        [values(_weights(rng, min(size, replicates - done), users)) for done in range(0, replicates, size)]
+        [values(weight_RU[done : done + size].astype(np.float64)) for done in range(0, replicates, size)]
     )
     # A draw may hold one class only, or none of a slice's users: it says nothing about the value.
     drawn = drawn[np.isfinite(drawn)]
@@ -82,9 +82,11 @@ def _interval(
     return Measured(value, float(low), float(high))
 
 
-def _weights(rng: np.random.Generator, replicates: int, users: int) -> NDArray[np.float64]:
-    """How often each user is drawn, shape (R, U); each row sums to U."""
-    weight_RU = np.empty((replicates, users))
+@lru_cache(maxsize=2)
+def _weights(seed: int, replicates: int, users: int) -> NDArray[np.uint16]:
+    """How often each user is drawn, shape (R, U); each row sums to U. Metrics of the same users share them."""
+    rng = np.random.default_rng(seed)
+    weight_RU = np.empty((replicates, users), np.uint16)
     for row in weight_RU:
         row[:] = np.bincount(rng.integers(0, users, users), minlength=users)
     return weight_RU

@@ -28,9 +28,10 @@ def score_statistic(name: str, scores: ArrayLike, labels: ArrayLike, users: Arra
             examples (Zhou et al., KDD 2018); `log_loss`; `normalized_entropy`, log loss over the entropy of the mean
             label (He et al., ADKDD 2014); `calibration_error`, the mean distance of mean score and mean label over
             bins of equally many examples (Naeini et al., AAAI 2015; equal counts: Nguyen & O'Connor, EMNLP 2015);
+            `calibration_bias`, how far the sum of the scores is from that of the labels, as a share of it (He et al.);
             `xauc`, the share of pairs with different labels whose scores have the same order (Zhan et al., KDD 2022);
             `mae`; `rmse`.
-        scores: Shape (N,); probabilities for `log_loss`, `normalized_entropy` and `calibration_error`, the label's
+        scores: Shape (N,); probabilities for `log_loss`, `normalized_entropy` and those of calibration, the label's
             unit for `mae` and `rmse`, any scale for the others.
         labels: Shape (N,); 0 or 1 but for `xauc`, `mae` and `rmse`; NaN where there is no label: such an example
             takes no part.
@@ -62,6 +63,8 @@ def _missing(name: str, scores_N: Floats, labels_N: Floats) -> str:
         return "it needs labels of 0 and 1"
     if name in _PROBABILITIES and (scores_N.min() < 0 or scores_N.max() > 1):
         return "it needs scores from 0 to 1"
+    if name == "calibration_bias" and not labels_N.any():
+        return "no label is true"
     if name in (*_TWO_CLASSES, "xauc", "normalized_entropy") and labels_N.min() == labels_N.max():
         return f"every label is {labels_N[0]:g}"
     return ""
@@ -127,6 +130,10 @@ def _calibration_error(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]
     return Sums(*by_user(users_N, *gaps, np.ones_like(labels_N)), finish)
 
 
+def _calibration_bias(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]) -> Statistic:
+    return Sums(*by_user(users_N, scores_N, labels_N), lambda sums: np.abs(_ratio(sums) - 1))
+
+
 def _mae(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]) -> Statistic:
     return Sums(*by_user(users_N, np.abs(scores_N - labels_N), np.ones_like(labels_N)), _ratio)
 
@@ -143,11 +150,12 @@ _STATISTICS = {
     "log_loss": _log_loss,
     "normalized_entropy": _normalized_entropy,
     "calibration_error": _calibration_error,
+    "calibration_bias": _calibration_bias,
     "mae": _mae,
     "rmse": _rmse,
 }
 _TWO_CLASSES = ("auc", "grouped_auc")
-_PROBABILITIES = ("log_loss", "normalized_entropy", "calibration_error")
+_PROBABILITIES = ("log_loss", "normalized_entropy", "calibration_error", "calibration_bias")
 
 
 def _ratio(sums: Floats) -> Floats:

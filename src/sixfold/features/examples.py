@@ -40,10 +40,11 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
         names: Canonical names of the columns to add, each as of the example's time.
 
     Returns:
-        `time`, the keys, the context, `label.NAME` (DOUBLE, null where it takes no part), `part` and the columns asked
-        for. `part` is 'train', 'validation' or 'test'; null where every label came too late for the example's part,
-        and where `ByColumn` names no part. Rows without any label at the end of the data are left out, and so are
-        rows without the key of the query or of the item.
+        `time`, the keys, the context, `label.NAME` (DOUBLE, null where it takes no part), `delay.NAME` (how many
+        seconds after the example the outcome came, where the label says when; null where it did not), `part` and the
+        columns asked for. `part` is 'train', 'validation' or 'test'; null where every label came too late for the
+        example's part, and where `ByColumn` names no part. Rows without any label at the end of the data are left
+        out, and so are rows without the key of the query or of the item.
 
     Raises:
         NoExamples: no row is an example.
@@ -62,7 +63,8 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
         masked = pa.array(np.asarray(value.fill_null(0)), mask=~usable_in_part)
         rows = rows.set_column(rows.column_names.index(f"label.{name}"), f"label.{name}", masked)
     rows = rows.append_column("part", pa.array(ends.part_B, pa.string(), mask=~kept | (ends.part_B == "")))
-    columns = ["time", *source.carried, *(f"label.{name}" for name in system.labels), "part"]
+    delays = [f"delay.{name}" for name, label in system.labels.items() if label.time is not None]
+    columns = ["time", *source.carried, *(f"label.{name}" for name in system.labels), *delays, "part"]
     rows = rows.select(columns).filter(pa.array(labelled))
     source.check_parts(rows)
     return attach_as_known(con, system, ingested, rows, names)
@@ -142,6 +144,7 @@ class _Source:
         stream, split = system.examples, system.evaluation.split
         self.carried = list(dict.fromkeys([*system.row.base, *system.context]))
         read = [label.value.names for label in system.labels.values()] + ([system.where.names] if system.where else [])
+        read += [label.time.names for label in system.labels.values() if label.time is not None]
         self.columns = frozenset().union(*read)
         relation = looked_up(
             stream_rows(stream, ingested),
@@ -164,20 +167,31 @@ class _Source:
         system, where = self.system, "true"
         if system.where is not None:
             where = self._sql(system.where)
-        labels = [
-            f"cast({self._sql(label.value)} as double) as {quoted(f'label.{name}')}, "
-            f"greatest({self.time} + {label.within_us or 0}, _known) as {quoted(f'_from.{name}')}"
-            for name, label in system.labels.items()
-        ]
+        labels = [self._label(label) for label in system.labels.values()]
         rows = self._read(labels, where)
         if not rows.num_rows:
             total = self.scratch.read(f"select count(*) from {self.ingested.sql(system.examples.name)}")
             raise NoExamples(where=system.at, stream=system.examples.name, rows=total[0][0].as_py())
         return rows
 
+    def _label(self, label: LabelSpec) -> str:
+        """SQL of `label.NAME`, `_from.NAME` and, where outcomes have times, `delay.NAME`."""
+        value, within_us = self._sql(label.value), label.within_us or 0
+        said, usable = quoted(f"label.{label.name}"), quoted(f"_from.{label.name}")
+        if label.time is None:
+            return f"cast({value} as double) as {said}, greatest({self.time} + {within_us}, _known) as {usable}"
+        late = f"({self._sql(label.time)} - {self.time})"
+        return (
+            f"cast({value} and not coalesce({late} > {within_us}, false) as double) as {said}, "
+            f"greatest({self.time} + {within_us}, case when {late} is null then _known else 0 end) as {usable}, "
+            f"case when {value} then {late} / 1e6 end as {quoted(f'delay.{label.name}')}"
+        )
+
     def positives(self, label: LabelSpec) -> pa.Table:
         """Rows of which the label is true."""
         value = self._sql(label.value)
+        if label.time is not None:
+            value = f"({value} and not coalesce({self._sql(label.time)} - {self.time} > {label.within_us}, false))"
         return self._read([], value if label.value.kind.base == "flag" else f"{value} > 0")
 
     def starts(self, examples: pa.Table) -> tuple[int, int]:

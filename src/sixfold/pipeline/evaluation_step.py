@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sixfold.design.heads import Binary
 from sixfold.design.metrics import CHAMPION, METRICS, Metric
 from sixfold.design.models import ItemNeighbours, Model, Network, Rule, Trees, TwoTower
 from sixfold.errors import ChampionDiffers
 from sixfold.evaluation.bootstrap import Measured, measure
 from sixfold.evaluation.gates import GateResult, decide
 from sixfold.evaluation.lists import list_statistic
+from sixfold.evaluation.reliability import Reliability, reliability
 from sixfold.evaluation.score_metrics import score_statistic
 from sixfold.evaluation.statistic import Statistic, Undefined
 from sixfold.features.arrays import Values, from_arrow
@@ -41,6 +43,8 @@ class Evaluated(msgspec.Struct, frozen=True):
     """Lists asked in the test part."""
     examples: int
     """Examples of the test part."""
+    reliability: dict[str, Reliability] = {}
+    """By head of the model that Deployment predicts with, of those that are probabilities."""
 
 
 def deployed(job: Job) -> list[Model]:
@@ -67,6 +71,7 @@ def evaluate_step(job: Job) -> None:
         list(gates),
         meter.n_queries,
         len(meter.examples),
+        meter.reliability(),
     )
     (job.folder("evaluate") / "evaluated.json").write_bytes(msgspec.json.encode(evaluated))
 
@@ -97,7 +102,10 @@ class _Meter:
 
     @cached_property
     def users(self) -> NDArray[Any]:
-        return np.asarray(self.examples[self.job.system.query].to_pylist(), str)
+        # In the order of the keys, as the keys themselves would be; numbers sort in a fraction of the time.
+        encoded = self.examples[self.job.system.query].combine_chunks().dictionary_encode()
+        rank = np.argsort(np.argsort(np.asarray(encoded.dictionary.to_pylist(), str)))
+        return np.asarray(rank[np.asarray(encoded.indices)], np.int64)
 
     @cached_property
     def _cache(self) -> dict[str, Any]:
@@ -116,9 +124,20 @@ class _Meter:
         if METRICS[metric.name].source == "lists":
             return self._list_statistic(metric, model)
         scores = self._scores(model, champion=metric.model == CHAMPION)
-        label = np.asarray(self.examples[f"label.{metric.of}"].to_numpy(zero_copy_only=False), np.float64)
-        among = self._among(metric.slice)
+        label, among = self._labels(str(metric.of)), self._among(metric.slice)
         return score_statistic(metric.name, scores[str(metric.of)][among], label[among], self.users[among])
+
+    def reliability(self) -> dict[str, Reliability]:
+        """Each probability of the model that predicts, beside what came of it."""
+        predict = self.job.system.deployment.predict
+        heads = [head.label.name for head in predict.heads if isinstance(head, Binary)]
+        slices = {name: self._among(name) for name in self.job.system.slices}
+        scores = self._scores(predict, champion=False) if heads else {}
+        found = {name: reliability(scores[name], self._labels(name), self.users, slices) for name in heads}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def _labels(self, name: str) -> NDArray[np.float64]:
+        return np.asarray(self.examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)
 
     def _model(self, metric: Metric) -> Model | None:
         if metric.model is not None and metric.model != CHAMPION:

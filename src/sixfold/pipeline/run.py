@@ -182,7 +182,10 @@ def _data(job: Job) -> object:
 def _asked(system: System) -> object:
     """What the sections say, beside data and models, of which examples there are and what is read for them."""
     conditions = [None if one is None else one.text for one in (system.where, system.available, *system.filters)]
-    labels = [(label.name, label.value.text, label.within_us) for label in system.labels.values()]
+    labels = [
+        (label.name, label.value.text, label.within_us, label.time and label.time.text)
+        for label in system.labels.values()
+    ]
     split, ask_every = system.evaluation.split, system.evaluation.ask_every
     base = (system.examples.name, system.query, system.item, system.context)
     return base, conditions, labels, split, ask_every, dict(system.evaluation.slices)

@@ -69,8 +69,7 @@ def _isotonic(score_B: Floats, label_B: Floats) -> tuple[Floats, Floats]:
     """Knots at the mean score and mean label of each level of the least-squares monotone fit.
 
     Between levels the probability rises in a straight line instead of a step: two scores are never made equal, so a
-    calibrated model orders as before. The mean over all rows stays that of the labels, but for what lies beyond the
-    outermost levels.
+    calibrated model orders as before. The mean over all rows stays close to that of the labels.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -79,9 +78,12 @@ def _isotonic(score_B: Floats, label_B: Floats) -> tuple[Floats, Floats]:
     level_B = IsotonicRegression(increasing=True).fit_transform(score_B, label_B)
     _, which_B, count_K = np.unique(level_B, return_inverse=True, return_counts=True)
     scores_K = np.bincount(which_B, score_B) / count_K
-    values_K = np.bincount(which_B, label_B) / count_K
+    # One row more of the mean label in each level: none is certain, whatever few rows said.
+    values_K = (np.bincount(which_B, label_B) + label_B.mean()) / (count_K + 1)
     scores_K, values_K = np.concatenate([[0.0], scores_K, [1.0]]), np.concatenate([[0.0], values_K, [1.0]])
-    kept = np.concatenate([[True], np.diff(scores_K) > 0])
+    # That row may put a small level below the one before it: such a knot goes.
+    rises = values_K[1:] > np.maximum.accumulate(values_K)[:-1]
+    kept = np.concatenate([[True], rises & (np.diff(scores_K) > 0)])
     return scores_K[kept], values_K[kept]
 
 

@@ -84,8 +84,9 @@ def fit(
         module.train()
         order = batches(generator)
         steps, total = training.epochs * len(order), 0.0
+        warm_up = min(_WARM_UP_STEPS, max(1, steps // 10))
         for rows_B in order:
-            rate = training.learning_rate * min(1.0, (step + 1) / _WARM_UP_STEPS) * (1 - step / steps)
+            rate = training.learning_rate * min(1.0, (step + 1) / warm_up) * (1 - step / steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             step += 1
