@@ -1,6 +1,7 @@
 """Reading a source into the stage: files, queries over files, tables of databases."""
 
 import glob
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,9 +67,8 @@ def read_files(stage: Stage, source: Source, origin: Origin, data: Path) -> None
     """
     layout = stage.layout
     if isinstance(source, Query):
-        sql = f"({_query(source, data, layout.part)})"
         try:
-            stage.add(sql, origin)
+            stage.add(f"({_query(source, data, layout.part, stage.con)})", origin)
         except duckdb.Error as error:
             raise QueryFailed(where=source.at, part=layout.part, reason=_one_line(error)) from None
         return
@@ -210,18 +210,26 @@ def _batches(path: Path) -> Iterator[Sequence[bytes]]:
             yield batch
 
 
-def _query(source: Query, data: Path, part: str) -> str:
+def _query(source: Query, data: Path, part: str, con: duckdb.DuckDBPyConnection) -> str:
     """Each input is a name in front of the query, and a query among them has its own names within it."""
     inputs = []
     for name, one in source.inputs:
         if isinstance(one, Query):
-            inner = _query(one, data, part)
+            inner = _query(one, data, part, con)
         else:
             files = ", ".join(literal(str(path)) for path in files_of(one, data, part=part))
-            inner = f"from {_READERS[type(one)].format(f'[{files}]')}"
+            reader = _READERS[type(one)].format(f"[{files}]")
+            inner = f"from {reader if isinstance(one, Parquet) else _loaded(reader, con)}"
         inputs.append(f"{quoted(name)} as ({inner})")
     head = f"with {', '.join(inputs)} " if inputs else ""
     return f"{head}select * from (\n{source.sql.strip().rstrip(';')}\n)"
+
+
+def _loaded(reader: str, con: duckdb.DuckDBPyConnection) -> str:
+    """A temporary table of text files: they are parsed once, however many queries of one ingestion read them."""
+    name = quoted(f"input {hashlib.sha256(reader.encode()).hexdigest()[:16]}")
+    con.execute(f"create temp table if not exists {name} as from {reader}")
+    return name
 
 
 def _closed(source: Query) -> bool:
