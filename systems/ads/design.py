@@ -33,7 +33,7 @@ click = sf.Label("click", "clicked", within="30m", time="clicked_at")
 framing = sf.Framing(query=viewer, item=ad, examples=impressions, context=[impressions.page], available="ads.bid > 0", labels=[click])
 
 signals = [person, offer, pull, fit, moment, people, ads.campaign, ads.product, ads.category, ads.subcategory, impressions.page]
-heads   = [sf.Binary(click, calibrate="isotonic")]
+heads   = [sf.Binary(click, calibrate="beta")]
 lr, fm, deepfm, dcn = (sf.Network(name, inputs=signals, heads=heads, body=body, min_count=20, training=sf.Training(epochs=4, learning_rate=0.005, patience=1))
     for name, body in {"lr": sf.Linear(crosses=2), "fm": sf.Fm(), "deepfm": sf.DeepFm(), "dcn": sf.Cross(3)}.items())
 trees    = sf.Trees("trees", inputs=signals, heads=heads, rounds=200, learning_rate=0.1)
@@ -42,8 +42,8 @@ models = sf.Models(lr, fm, deepfm, dcn, trees, trees_lr)
 
 evaluation = sf.Evaluation(split=sf.ByTime(validation="1d", test="1d"), slices={"new_ads": "pull.shown_1h = 0"},
     metrics=["log_loss(click)", "normalized_entropy(click)", "auc(click)", "grouped_auc(click)", "calibration_error(click)"],
-    gates=["log_loss(click) <= trees.log_loss(click) + 0.0005", "calibration_error(click) <= 0.01", "log_loss(click) <= champion.log_loss(click) + 0.0005"])
+    gates=["log_loss(click) <= trees.log_loss(click) + 0.0005", "calibration_error(click) <= 0.02", "log_loss(click) <= champion.log_loss(click) + 0.0005"])
 deployment = sf.Deployment(         # no candidates: every available ad, or those that the request names
-    filters=["ads.page = impressions.page", "cap.shown_1d < 3", "spend.today < ads.daily_budget"], predict=dcn, value="click * ads.bid",
-    rerank=[sf.Pace(spent=spend.today, budget=ads.daily_budget), sf.SecondPrice(ads.bid, reserve=0.001)], retrain=sf.Retrain("1h"))
+    filters=["ads.page = impressions.page", "cap.shown_1d < 12", "spend.today < ads.daily_budget"], predict=dcn, value="click * ads.bid",
+    rerank=[sf.AtMost(3, ads.campaign), sf.Pace(spent=spend.today, budget=ads.daily_budget), sf.SecondPrice(ads.bid, reserve=0.001)], retrain=sf.Retrain("1h", warm=True))
 system = sf.System("ads", requirements, framing, data, models, evaluation, deployment)

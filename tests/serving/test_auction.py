@@ -5,7 +5,7 @@ import pytest
 
 import sixfold as sf
 from sixfold.design.columns import Column
-from sixfold.design.kinds import NUMBER
+from sixfold.design.kinds import NUMBER, Kind
 from sixfold.errors import InvalidField
 from sixfold.features.arrays import column
 from sixfold.serving.pacing import chances
@@ -47,6 +47,15 @@ def test_who_does_not_take_part_sets_no_price():
     picks = auction([1.0, 0.8, 0.4], [2.0, 1.0, 4.0], takes_part=[True, False, True])
     assert picks.rows.tolist() == [0, 2]
     assert picks.prices == pytest.approx([2 * 0.4, 0.0])
+
+
+def test_what_a_limit_rules_out_still_sets_the_price():
+    kind = Kind("text")
+    columns = {"ads.bid": column(NUMBER, [1.0, 1.0, 1.0]), "ads.owner": column(kind, ["a", "a", "b"])}
+    steps = [sf.AtMost(1, Column("ads", "owner")), sf.SecondPrice(BID)]
+    picks = rerank(np.array([1.0, 0.8, 0.4]), steps, columns, 5, seed=1)
+    assert picks.rows.tolist() == [0, 2]
+    assert picks.prices == pytest.approx([0.8, 0.0])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.7])

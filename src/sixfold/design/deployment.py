@@ -115,6 +115,9 @@ class Retrain:
     """How often the system is run again; kept in the release for whatever schedules runs."""
 
     every: str
+    warm: bool = False
+    """Whether the network that predicts learns on from its last weights. Where `every` is shorter than the test part,
+    the run then goes through the test part as such a schedule would (see `training.prequential`)."""
     at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
 
 

@@ -304,6 +304,11 @@ class System:
             raise InvalidField(
                 where=at, part=part, field="predict", rule="a Network or Trees", value=deployment.predict.name
             )
+        if deployment.retrain is not None:
+            duration_us(deployment.retrain.every, where=deployment.retrain.at, part="Retrain", field="every")
+            if deployment.retrain.warm and not isinstance(deployment.predict, Network):
+                rule = "False: only a Network learns on from its last weights"
+                raise InvalidField(where=deployment.retrain.at, part="Retrain", field="warm", rule=rule, value=True)
         names = self._scope()
         filters = [self._condition(text, names, at, "Deployment.filters") for text in deployment.filters]
         self.filters = tuple(condition for condition in filters if condition is not None)

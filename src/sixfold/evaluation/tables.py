@@ -10,8 +10,9 @@ from rich.table import Table
 from sixfold.design.metrics import METRICS, Metric
 from sixfold.evaluation.bootstrap import Measured
 from sixfold.evaluation.gates import GateResult
+from sixfold.evaluation.reliability import Reliability
 
-__all__ = ["gates_as_json", "gates_table", "metrics_as_json", "metrics_tables"]
+__all__ = ["gates_as_json", "gates_table", "metrics_as_json", "metrics_tables", "reliability_table"]
 
 
 def metrics_as_json(measured: Mapping[Metric, Measured]) -> dict[str, dict[str, float | None]]:
@@ -44,6 +45,18 @@ def metrics_tables(metrics: Mapping[Metric, Measured], baselines: Mapping[Metric
         if cells:
             tables.append(_metrics_table(title, cells))
     return tables
+
+
+def reliability_table(head: str, found: Reliability) -> Table:
+    """What the probabilities say beside what came: all, by decile, by slice."""
+    title = f"{head}: what it says beside what was"
+    table = Table("Examples of", "examples", "says", "was", "says / was", "", title=title, title_justify="left")
+    rows = [("all", found.overall), *((f"decile {at}", one) for at, one in enumerate(found.deciles, 1))]
+    for name, one in [*rows, *found.slices.items()]:
+        between = "" if np.isnan(one.ratio) else f"{one.low:.3f} to {one.high:.3f}"
+        numbers = (f"{one.examples:,}", f"{one.said:.4f}", f"{one.was:.4f}", f"{one.ratio:.3f}", between)
+        table.add_row(_literal(name), *numbers)
+    return table
 
 
 def gates_table(results: Iterable[GateResult]) -> Table:

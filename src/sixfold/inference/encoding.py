@@ -2,7 +2,7 @@
 # B = rows, N = numbers, C = categories, L = length of a list
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sixfold.design.kinds import Kind
 from sixfold.features.arrays import Array, Lists, Values
 
-__all__ = ["NULL", "UNKNOWN", "Encoder", "NumberScale", "TextCodes", "Vocabulary", "fit"]
+__all__ = ["NULL", "UNKNOWN", "Encoder", "NumberScale", "TextCodes", "Vocabulary", "counts", "extended", "fit"]
 
 NULL, UNKNOWN, FIRST = 0, 1, 2
 """Codes of a null (and of padding), of a text outside the vocabulary, and of the first known text."""
@@ -240,7 +240,28 @@ def fit(
     )
 
 
+def counts(table: pa.Table, encoder: Encoder) -> dict[str, dict[str, int]]:
+    """How often each text of a vocabulary's columns is there, by vocabulary; those that are hashed are left out."""
+    found: dict[str, dict[str, int]] = {}
+    for field in (*encoder.categories, *encoder.lists):
+        if not encoder.vocabularies[field.vocabulary].buckets:
+            own = found.setdefault(field.vocabulary, {})
+            for text, n in _counted([table[field.name]]).items():
+                own[text] = own.get(text, 0) + n
+    return found
+
+
+def extended(encoder: Encoder, new: Mapping[str, Sequence[str]]) -> Encoder:
+    """The encoding with more texts in its vocabularies; those that it had keep their codes."""
+    grown = {name: replace(v, texts=(*v.texts, *new.get(name, ()))) for name, v in encoder.vocabularies.items()}
+    return replace(encoder, vocabularies=grown)
+
+
 def _vocabulary(columns: list[pa.ChunkedArray], min_count: int) -> Vocabulary:
+    return Vocabulary(tuple(sorted(text for text, n in _counted(columns).items() if n >= min_count)))
+
+
+def _counted(columns: list[pa.ChunkedArray]) -> dict[str, int]:
     flat = [pc.list_flatten(c) if pa.types.is_list(c.type) or pa.types.is_large_list(c.type) else c for c in columns]
     counts: dict[str, int] = {}
     for column in flat:
@@ -249,7 +270,7 @@ def _vocabulary(columns: list[pa.ChunkedArray], min_count: int) -> Vocabulary:
         ).to_pylist():
             if entry["values"] is not None:
                 counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
-    return Vocabulary(tuple(sorted(text for text, n in counts.items() if n >= min_count)))
+    return counts
 
 
 def _scale(name: str, column: pa.ChunkedArray) -> NumberScale:

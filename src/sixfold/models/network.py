@@ -19,15 +19,24 @@ _DROPOUT, _HEAD_WIDTH = 0.1, 32
 class MultiTaskNetwork(nn.Module):
     """Inputs, embedded and joined -> bodies -> one output a head, in the scale of its loss (a logit, a logarithm)."""
 
-    def __init__(self, encoder: Encoder, bodies: Sequence[Body], heads: Sequence[Head], size: int) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        bodies: Sequence[Body],
+        heads: Sequence[Head],
+        size: int,
+        widths: Sequence[int] | None = None,
+    ) -> None:
         """
         Args:
             size: The widest embedding; a category with few values has a narrower one.
+            widths: Of the categories' embeddings, where they are not to follow from how many values there are.
         """
         super().__init__()
         self.lists = [field.name for field in encoder.all_lists]
         sizes = encoder.sizes(encoder.categories)
-        widths = [min(size, max(2, round(1.6 * codes**0.4))) for codes in sizes]
+        widths = widths or [min(size, max(2, round(1.6 * codes**0.4))) for codes in sizes]
+        self.widths = list(widths)
         self.categories = nn.ModuleList(embedding(codes, width, 0.01) for codes, width in zip(sizes, widths))
         lists = encoder.sizes(encoder.all_lists)
         self.list_embeddings = nn.ModuleList(embedding(codes, size, 0.01) for codes in lists)

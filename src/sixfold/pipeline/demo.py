@@ -9,12 +9,14 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from sixfold.data.layout import IDENTITY
 from sixfold.design.stores import Lmdb
 from sixfold.errors import InvalidField, ServerUnreachable
 from sixfold.pipeline.job import Job
@@ -35,6 +37,8 @@ class _Chosen:
     key: str
     rows: list[dict[str, Any]]
     """Raw rows as a client would post them."""
+    context: dict[str, Any]
+    """What a request of theirs brought, the first after the cut."""
 
 
 def demo(job: Job, console: Console | None = None) -> int:
@@ -94,7 +98,7 @@ def _replay_folder(job: Job) -> Path:
 
 def _converse(job: Job, url: str, chosen: _Chosen, console: Console) -> None:
     system = job.system
-    ask = {system.query: chosen.key, "k": 10}
+    ask = {system.query: chosen.key, "k": 10, "context": chosen.context}
     before, first_ms = _timed(f"{url}/v1/recommend", ask)
     features = _get(f"{url}/v1/features/{system.query}/{chosen.key}")["features"]
     sent, sent_ms = _timed(f"{url}/v1/events/{system.examples.name}", chosen.rows)
@@ -102,14 +106,16 @@ def _converse(job: Job, url: str, chosen: _Chosen, console: Console) -> None:
     changed = _get(f"{url}/v1/features/{system.query}/{chosen.key}")["features"]
     table = Table("", "before", "after", title=f"{system.query} {chosen.key}", title_justify="left")
     old = [item["key"] for item in before["items"]]
-    for at, (one, other) in enumerate(zip(before["items"], after["items"]), 1):
-        mark = "" if other["key"] in old else "  new"
-        table.add_row(str(at), f"{one['key']} ({one['source']})", f"{other['key']} ({other['source']}){mark}")
+    for at, (one, other) in enumerate(zip_longest(before["items"], after["items"]), 1):
+        mark = "" if other is None or other["key"] in old else "  new"
+        table.add_row(str(at), _item(one), f"{_item(other)}{mark}")
     console.print(table)
     console.print(
         f"answered in {first_ms:.1f} ms; {len(chosen.rows)} events that they really caused next: "
         f"{sent['accepted']} accepted, durable and applied in {sent_ms:.1f} ms; answered again in {second_ms:.1f} ms"
     )
+    for one in sent["refused"]:
+        console.print(f"  [red]refused[/red] row {one['index']}: {one['reason']}")
     for name, value in changed.items():
         if value != features.get(name) and not name.startswith(tuple(system.tables)):
             console.print(f"  {name}: {_short(features.get(name))} -> {_short(value)}")
@@ -132,7 +138,10 @@ def _choose(job: Job, cut_us: int) -> _Chosen:
         ).fetchall()
         names = [column[0] for column in con.description or []]
     own = ["time", *(key.entity for key in stream.keys), *(field.name for field in stream.fields)]
-    return _Chosen(found[0], [_posted(job, row, own) for row in (dict(zip(names, values)) for values in rows)])
+    own += [IDENTITY] if stream.identity else []
+    told = [dict(zip(names, values)) for values in rows]
+    context = {name: told[0][name.rpartition(".")[2]] for name in job.system.context}
+    return _Chosen(found[0], [_posted(job, row, own) for row in told], context)
 
 
 def _posted(job: Job, row: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -145,12 +154,23 @@ def _posted(job: Job, row: dict[str, Any], names: list[str]) -> dict[str, Any]:
         value, field = row[name], fields.get(name)
         if value is None:
             continue
-        if field is not None and field.kind.base == "time" and field.unit:
-            value = round(value / 1e6 / SECONDS[field.unit])
+        if field is not None and field.kind.base == "time":
+            iso = datetime.fromtimestamp(value / 1e6, UTC).isoformat()
+            value = round(value / 1e6 / SECONDS[field.unit]) if field.unit else iso
         elif field is not None and field.unit:
             value = round(value / SECONDS[field.unit], 6)
         posted[field.raw if field else name] = value
     return posted
+
+
+def _item(one: dict[str, Any] | None) -> str:
+    """An item of an answer: what proposed it, or where it has a price, what it says and costs."""
+    if one is None:
+        return ""
+    if "price" not in one:
+        return f"{one['key']} ({one['source']})"
+    heads = ", ".join(f"{name} {value:.4f}" for name, value in one["heads"].items())
+    return f"{one['key']}   {heads}, worth {one['score']:.4f}, price {one['price']:.3f}"
 
 
 def _end(job: Job) -> int:

@@ -2,13 +2,14 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from rich.table import Table
 
 from sixfold.design.requirements import Requirements
-from sixfold.features.arrays import nulls
+from sixfold.features.arrays import column
 from sixfold.pipeline.job import Job
 from sixfold.registry import Release
 from sixfold.serving.answer import Question
@@ -45,8 +46,9 @@ def measure_latency(job: Job, release: Release) -> Latency | None:
     end_us = newest_us(system, job.workdir)
     if system.item is None or end_us is None:
         return None
-    keys = pq.read_table(job.folder("examples") / "examples.parquet", columns=[system.query])[system.query]
-    latest = list(dict.fromkeys(reversed(keys.slice(max(0, len(keys) - 2000)).to_pylist())))
+    asked = [system.query, *(name for name in system.context if name != system.query)]
+    rows = pq.read_table(job.folder("examples") / "examples.parquet", columns=asked)
+    latest = list({row[system.query]: row for row in rows.slice(max(0, len(rows) - 2000)).to_pylist()}.values())[::-1]
     log = job.open_log()
     try:
         live = Live(job.workdir, release, log, Clock(end_us + 1))
@@ -58,14 +60,15 @@ def measure_latency(job: Job, release: Release) -> Latency | None:
         log.close()
 
 
-def _measure(live: Live, keys: list[str], now_us: int) -> Latency | None:
+def _measure(live: Live, rows: list[dict[str, Any]], now_us: int) -> Latency | None:
     if live.answerer is None:
         return None
-    context = {name: nulls(live.system.kinds[name], 1) for name in live.system.context}
+    system = live.system
     took_ms = []
-    for at, key in enumerate(keys):
+    for at, row in enumerate(rows):
+        context = {name: column(system.kinds[name], [row[name]]) for name in system.context}
         started = time.perf_counter()
-        live.answerer.answer(Question(f"latency-{at}", key, _K, now_us, context))
+        live.answerer.answer(Question(f"latency-{at}", row[system.query], _K, now_us, context))
         took_ms.append((time.perf_counter() - started) * 1000)
     p50, p99 = np.percentile(took_ms[_WARM_UP:], [50, 99])
     return Latency(float(p50), float(p99), _ANSWERS)

@@ -16,6 +16,8 @@ from sixfold.design.metrics import METRICS, parse_metric
 from sixfold.evaluation.bootstrap import Measured
 from sixfold.pipeline.data_page import columns_section, features_section
 from sixfold.pipeline.job import Job
+from sixfold.pipeline.prequential_step import read_prequential
+from sixfold.pipeline.scores_page import learning_section, reliability_section
 from sixfold.training.loop import Curve
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def write_report(result: "Result") -> Path:
         "<h2>Metrics, with 95 % intervals</h2>",
         *_metric_tables(evaluated.metrics, evaluated.baselines),
         f"<p>{evaluated.examples:,} test examples, {evaluated.queries:,} lists; intervals by resampling users.</p>",
+        *reliability_section(evaluated.reliability),
+        *learning_section(read_prequential(job)),
         "<h2>Gates</h2>",
         _gates(result),
         "<h2>Required and measured</h2>",

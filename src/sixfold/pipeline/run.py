@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from sixfold.data.checks import Profile
 from sixfold.data.report import Report
@@ -15,11 +16,23 @@ from sixfold.design.metrics import CHAMPION, Metric, parse_metric
 from sixfold.design.system import System
 from sixfold.errors import UnknownStep
 from sixfold.evaluation.bootstrap import Measured
-from sixfold.evaluation.tables import gates_as_json, gates_table, metrics_as_json, metrics_tables
+from sixfold.evaluation.tables import (
+    gates_as_json,
+    gates_table,
+    metrics_as_json,
+    metrics_tables,
+    reliability_table,
+)
 from sixfold.pipeline.data_steps import check_data, examples_step, ingest_step, retrieval_step
 from sixfold.pipeline.evaluation_step import Evaluated, evaluate_step, read_evaluated
 from sixfold.pipeline.job import Job, Step, make_folder, run_step
 from sixfold.pipeline.latency import Latency, measure_latency
+from sixfold.pipeline.prequential_step import (
+    prequential_step,
+    prequential_table,
+    read_prequential,
+    waiting_table,
+)
 from sixfold.pipeline.release_step import build_state, drop_old_states, make_release
 from sixfold.pipeline.report import write_report
 from sixfold.pipeline.training_step import learns, train_step
@@ -82,6 +95,15 @@ def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
             reads=lambda job: (system.metrics, system.gates, system.deployment, _champion(job)),
         )
     )
+    predict = system.deployment.predict.name
+    made.append(
+        Step(
+            "prequential",
+            lambda job: prequential_step(job, progress),
+            depends=("examples", f"train-{predict}"),
+            reads=lambda job: system.deployment.retrain,
+        )
+    )
     return made
 
 
@@ -126,7 +148,7 @@ def run(job: Job, console: Console | None = None) -> Result:
             )
     evaluated = read_evaluated(job)
     tables = metrics_tables(_by_metric(evaluated.metrics), _by_metric(evaluated.baselines))
-    for table in [*tables, gates_table(evaluated.gates)]:
+    for table in [*tables, *_reliability_tables(evaluated), *_waiting_tables(job), gates_table(evaluated.gates)]:
         console.print(table)
     release, latency = _release(job, report, seconds, console)
     result = Result(job, report, profile, evaluated, release, latency, seconds)
@@ -189,6 +211,17 @@ def _asked(system: System) -> object:
     split, ask_every = system.evaluation.split, system.evaluation.ask_every
     base = (system.examples.name, system.query, system.item, system.context)
     return base, conditions, labels, split, ask_every, dict(system.evaluation.slices)
+
+
+def _reliability_tables(evaluated: Evaluated) -> list[Table]:
+    return [reliability_table(head, one) for head, one in evaluated.reliability.items()]
+
+
+def _waiting_tables(job: Job) -> list[Table]:
+    found = read_prequential(job)
+    labels = job.system.labels
+    tables = [waiting_table(name, rows, labels[name].within_us or 0) for name, rows in found.waiting.items()]
+    return [*tables, *([prequential_table(found)] if found.overall else [])]
 
 
 def _champion(job: Job) -> str | None:

@@ -67,10 +67,10 @@ def rerank(
         propensities.append((1.0 - share) * (place == best) + share / count)
         picked.append(place)
         allowed[place] = False
+        if auction is not None:  # before what the pick rules out: without it, that could have stood here
+            others.append(float(values[order[np.argmax(allowed)]]) if allowed.any() else 0.0)
         for group in groups:
             group.take(place, allowed)
-        if auction is not None:
-            others.append(float(values[order[np.argmax(allowed)]]) if allowed.any() else 0.0)
     rows = order[np.array(picked, np.int64)]
     prices = None if auction is None else _prices(auction, values[rows], np.array(others), columns, rows, len(values))
     return Picks(rows, np.array(propensities, np.float64), prices)

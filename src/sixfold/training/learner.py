@@ -1,0 +1,118 @@
+"""A network with the rows that it learns from: encoded arrays, targets, losses."""
+# B = rows of a batch, R = all rows
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from sixfold.design.bodies import Body, DeepFm, Fm, Linear
+from sixfold.design.heads import Binary, Head, WatchTime
+from sixfold.design.models import Network
+from sixfold.inference.encoding import Encoder
+from sixfold.inference.leaves import LeafCodes
+from sixfold.models.factorization import WholeNetwork
+from sixfold.models.network import MultiTaskNetwork
+from sixfold.training.loop import device, tensors
+
+__all__ = ["AnyNetwork", "Learner", "draw_negatives", "encoded", "label_columns", "make_network"]
+
+AnyNetwork = MultiTaskNetwork | WholeNetwork
+_AT_ONCE = 8192
+
+
+class Learner:
+    """What a network loses on its rows.
+
+    Args:
+        arrays: As `encoded` gives them, R rows.
+        targets: Shape (R,) for each head, in the scale of its loss; NaN takes no part.
+    """
+
+    def __init__(
+        self, model: Network, network: AnyNetwork, arrays: Mapping[str, NDArray[Any]], targets: Sequence[Tensor]
+    ) -> None:
+        self.model, self.network, self.targets = model, network, targets
+        self._arrays = tensors(dict(arrays))
+
+    def labelled(self, rows: NDArray[np.int64]) -> Tensor:
+        """Those of these rows that some head has a label of."""
+        known = torch.stack([~torch.isnan(target) for target in self.targets]).any(0).cpu().numpy()
+        return torch.from_numpy(rows[known[rows]]).to(device())
+
+    def loss(self, rows_B: Tensor) -> Tensor:
+        """The sum of the heads' losses, each the mean over the rows that have its label."""
+        outputs = self._outputs(rows_B)
+        return torch.stack([_loss(h, o, t[rows_B]) for h, o, t in zip(self.model.heads, outputs, self.targets)]).sum()
+
+    def mean_loss(self, rows_R: Tensor) -> float:
+        """The loss over many rows, without gradients wanted."""
+        sums = [(float(self.loss(rows)), len(rows)) for rows in torch.split(rows_R, _AT_ONCE)]
+        return sum(value * n for value, n in sums) / max(1, sum(n for _, n in sums))
+
+    def outputs(self, head: int) -> NDArray[np.float64]:
+        """What the network says of one head, in the scale of its loss (a logit, a logarithm), shape (R,)."""
+        rows = torch.arange(len(self.targets[0]), device=device())
+        with torch.no_grad():
+            parts = [self._outputs(part)[head].cpu().numpy() for part in torch.split(rows, _AT_ONCE)]
+        return np.concatenate([np.empty(0), *parts])
+
+    def _outputs(self, rows_B: Tensor) -> list[Tensor]:
+        # Leaves are kept in few bytes: there is one for each tree and row.
+        batch = {name: array[rows_B] for name, array in self._arrays.items()}
+        found: list[Tensor] = self.network({n: a.long() if a.dtype == torch.int32 else a for n, a in batch.items()})
+        return found
+
+
+def make_network(model: Network, encoder: Encoder, widths: Sequence[int] | None = None) -> AnyNetwork:
+    """The network that a design describes, its weights as they begin."""
+    if isinstance(model.body, Linear | Fm | DeepFm):
+        return WholeNetwork(encoder, model.body, len(model.heads), model.size)
+    bodies: Sequence[Body] = model.body if isinstance(model.body, Sequence) else [model.body]
+    return MultiTaskNetwork(encoder, bodies, model.heads, model.size, widths)
+
+
+def encoded(encoder: Encoder, leaves: Mapping[str, LeafCodes], table: pa.Table) -> dict[str, NDArray[Any]]:
+    """All arrays that a network reads of a table; leaves in 32 bits."""
+    return {
+        **encoder.encode_table(table),
+        **{name: own.of_table(table).astype(np.int32) for name, own in leaves.items()},
+    }
+
+
+def label_columns(heads: Sequence[Head], examples: pa.Table) -> list[Tensor]:
+    """Each head's label in the scale of its loss; NaN where it is null."""
+    made = []
+    for head in heads:
+        y = np.asarray(examples[f"label.{head.label.name}"].to_numpy(zero_copy_only=False), np.float64)
+        y = np.log1p(np.maximum(y, 0.0)) if isinstance(head, WatchTime) else y
+        made.append(torch.from_numpy(y.astype(np.float32)).to(device()))
+    return made
+
+
+def draw_negatives(heads: Sequence[Head], targets: Sequence[Tensor], seed: int) -> list[Tensor]:
+    """NaN for the negatives of a head that are not drawn (`Binary(negatives=)`)."""
+    draws = torch.Generator(device=device()).manual_seed(seed)
+    drawn = []
+    for head, target in zip(heads, targets):
+        if isinstance(head, Binary) and head.negatives < 1:
+            left_out = torch.rand(len(target), generator=draws, device=device()) >= head.negatives
+            target = torch.where((target == 0) & left_out, torch.nan, target)
+        drawn.append(target)
+    return drawn
+
+
+def _loss(head: Head, out_B: Tensor, target_B: Tensor) -> Tensor:
+    known_B = ~torch.isnan(target_B)
+    if not bool(known_B.any()):
+        return out_B.sum() * 0.0
+    out, target = out_B[known_B], target_B[known_B]
+    if isinstance(head, Binary):
+        return functional.binary_cross_entropy_with_logits(out, target)
+    # The median: of watch times on a logarithmic scale, it orders better than their mean.
+    return functional.l1_loss(out, target)
