@@ -174,9 +174,9 @@ def _item(one: dict[str, Any] | None) -> str:
 
 
 def _end(job: Job) -> int:
-    """The newest known time of the examples' stream."""
+    """When the newest example happened: what came of it may have come long after."""
     with job.connect() as con:
-        found = con.execute(f"select max(known) from {job.ingested.sql(job.system.examples.name)}").fetchone()
+        found = con.execute(f'select max("time") from {job.ingested.sql(job.system.examples.name)}').fetchone()
     assert found is not None
     return int(found[0])
 
