@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sixfold.data.checks import Profile
 from sixfold.data.report import Report
+from sixfold.design.heads import Binary
 from sixfold.design.metrics import CHAMPION, Metric, parse_metric
 from sixfold.design.system import System
 from sixfold.errors import UnknownStep
@@ -148,7 +149,7 @@ def run(job: Job, console: Console | None = None) -> Result:
             )
     evaluated = read_evaluated(job)
     tables = metrics_tables(_by_metric(evaluated.metrics), _by_metric(evaluated.baselines))
-    for table in [*tables, *_reliability_tables(evaluated), *_waiting_tables(job), gates_table(evaluated.gates)]:
+    for table in [*tables, *_reliability_tables(job, evaluated), *_waiting_tables(job), gates_table(evaluated.gates)]:
         console.print(table)
     release, latency = _release(job, report, seconds, console)
     result = Result(job, report, profile, evaluated, release, latency, seconds)
@@ -213,8 +214,11 @@ def _asked(system: System) -> object:
     return base, conditions, labels, split, ask_every, dict(system.evaluation.slices)
 
 
-def _reliability_tables(evaluated: Evaluated) -> list[Table]:
-    return [reliability_table(head, one) for head, one in evaluated.reliability.items()]
+def _reliability_tables(job: Job, evaluated: Evaluated) -> list[Table]:
+    """Of those that are calibrated; the report has all."""
+    heads = [head for head in job.system.deployment.predict.heads if isinstance(head, Binary) and head.calibrate]
+    found = {head.label.name: evaluated.reliability.get(head.label.name) for head in heads}
+    return [reliability_table(name, one) for name, one in found.items() if one is not None]
 
 
 def _waiting_tables(job: Job) -> list[Table]:
