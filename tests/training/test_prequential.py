@@ -28,6 +28,7 @@ def examples(rows=9000, seed=0):
     return pa.table(
         {
             "time": time,
+            "known.click": time + HOUR // 2,
             "x": rng.normal(size=rows),
             "ad": pa.array([f"ad {i}" for i in ad]),
             "label.click": click.astype(float),
@@ -85,6 +86,17 @@ def test_nothing_that_comes_later_changes_what_was_scored(setting, rounds):
     before = time[np.asarray(table["part"]) == "test"] < 50 * HOUR
     for name in ("frozen", "warm", "early", "scratch"):
         np.testing.assert_array_equal(again.scores[name][before], rounds.scores[name][before])
+
+
+def test_a_label_that_is_known_later_is_learned_later(setting):
+    table = examples()
+    place = table.column_names.index("known.click")
+    never = np.where(np.asarray(table["time"]) < 36 * HOUR, 0, 1000 * HOUR)
+    late = table.set_column(place, "known.click", pa.array(never))
+    found = prequential(setting, late.drop_columns(["delay.click"]), HOUR, lambda told: None)
+    test = np.asarray(table["part"]) == "test"
+    y, after = np.asarray(table["label.click"])[test], np.asarray(table["time"])[test] > 44 * HOUR
+    assert loss(found.scores["warm"][after], y[after]) > loss(found.scores["frozen"][after], y[after]) - 0.1
 
 
 def test_without_delays_nobody_is_early(setting):

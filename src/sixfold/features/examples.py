@@ -41,10 +41,11 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
 
     Returns:
         `time`, the keys, the context, `label.NAME` (DOUBLE, null where it takes no part), `delay.NAME` (how many
-        seconds after the example the outcome came, where the label says when; null where it did not), `part` and the
-        columns asked for. `part` is 'train', 'validation' or 'test'; null where every label came too late for the
-        example's part, and where `ByColumn` names no part. Rows without any label at the end of the data are left
-        out, and so are rows without the key of the query or of the item.
+        seconds after the example the outcome came, where the label says when; null where it did not), `known.NAME`
+        (from when the label may be used, where the design learns on), `part` and the columns asked for. `part` is
+        'train', 'validation' or 'test'; null where every label came too late for the example's part, and where
+        `ByColumn` names no part. Rows without any label at the end of the data are left out, and so are rows without
+        the key of the query or of the item.
 
     Raises:
         NoExamples: no row is an example.
@@ -64,7 +65,12 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
         rows = rows.set_column(rows.column_names.index(f"label.{name}"), f"label.{name}", masked)
     rows = rows.append_column("part", pa.array(ends.part_B, pa.string(), mask=~kept | (ends.part_B == "")))
     delays = [f"delay.{name}" for name, label in system.labels.items() if label.time is not None]
-    columns = ["time", *source.carried, *(f"label.{name}" for name in system.labels), *delays, "part"]
+    retrain, known_from = system.deployment.retrain, list[str]()
+    if retrain is not None and retrain.warm:
+        known_from = [f"known.{name}" for name in system.labels]
+        for name in system.labels:
+            rows = rows.append_column(f"known.{name}", rows[f"_from.{name}"])
+    columns = ["time", *source.carried, *(f"label.{name}" for name in system.labels), *delays, *known_from, "part"]
     rows = rows.select(columns).filter(pa.array(labelled))
     source.check_parts(rows)
     return attach_as_known(con, system, ingested, rows, names)

@@ -81,7 +81,8 @@ def prequential(setting: Setting, examples: pa.Table, every_us: int, progress: C
     """Go through the test part in rounds of `every_us`.
 
     Args:
-        examples: All parts, by time: what `train_network` reads, `time`, and `delay.NAME` where outcomes have times.
+        examples: All parts, by time: what `train_network` reads, `time`, `known.NAME` (from when a label may be used),
+            and `delay.NAME` where outcomes have times.
     """
     torch.manual_seed(setting.seed)
     part = np.asarray(examples["part"].fill_null("").to_pylist(), object)
@@ -90,7 +91,7 @@ def prequential(setting: Setting, examples: pa.Table, every_us: int, progress: C
     first, last = int(time_us[test[0]]), int(time_us[test[-1]])
     starts = np.arange(first, last + 1, every_us)
     rows = examples.take(pa.array(test))
-    known_us = time_us + setting.within_us
+    known_us = np.asarray(examples[f"known.{_label(setting)}"], np.int64)
     ways: dict[str, _Warm] = {"warm": _Warm(setting, examples, part)}
     if _tells_delays(setting, examples, part):
         ways["early"] = _Early(setting, examples, part)
@@ -126,6 +127,7 @@ class _Warm:
         self._network.load_state_dict(torch.load(weights_of(setting.folder), weights_only=True))
         self._network.eval()
         self._time_us = np.asarray(examples["time"], np.int64)
+        self._known_us = np.asarray(examples[f"known.{_label(setting)}"], np.int64)
         self._left = part != "train"
         """Rows that it has not learned from."""
         self._seen = counts(examples.filter(pa.array(part == "train")), self._encoder)
@@ -168,7 +170,7 @@ class _Warm:
         return np.asarray(1 / (1 + np.exp(-(logit + np.log(share)))), np.float64)
 
     def _ready(self, now_us: int) -> NDArray[np.bool_]:
-        return np.asarray(self._time_us + self._setting.within_us <= now_us)
+        return np.asarray(self._known_us <= now_us)
 
     def _targets(self, rows: pa.Table, now_us: int) -> list[torch.Tensor]:
         return label_columns(self._setting.model.heads, rows)
