@@ -5,10 +5,10 @@ from types import ModuleType
 import sixfold as sf
 
 NAMES = """
-    AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database DeepFm Deployment Derived Entity
+    AnyOf AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database DeepFm Deployment Derived Entity
     Evaluation Events Experts Explore Features Flag Fm Framing Hashed ItemNeighbours JsonLines Label Linear Lmdb Mlp
-    Models Network Number Pace Parquet Query Redis Regression Requirements Retrain Rule SecondPrice System Table Text
-    Time Training Trees TwoTower WatchTime
+    Models Network Number OneOf Pace Parquet Query Redis Regression Requirements Retrain Rule SecondPrice System Table
+    Text Time Training Trees TwoTower WatchTime
     answers count decayed distinct first last max mean min rate since_last std sum top
 """
 

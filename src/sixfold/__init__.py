@@ -25,7 +25,7 @@ from sixfold.design.entities import Entity
 from sixfold.design.evaluation import ByColumn, ByTime, Evaluation
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Derived, Events, Features, Table, answers
-from sixfold.design.heads import Binary, Regression, WatchTime
+from sixfold.design.heads import AnyOf, Binary, OneOf, Regression, WatchTime
 from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule, Training, Trees, TwoTower
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
@@ -35,6 +35,7 @@ if _typing.TYPE_CHECKING:
     from sixfold.design.system import System
 
 __all__ = [
+    "AnyOf",
     "AtMost",
     "Binary",
     "ByColumn",
@@ -67,6 +68,7 @@ __all__ = [
     "Models",
     "Network",
     "Number",
+    "OneOf",
     "Pace",
     "Parquet",
     "Query",

@@ -11,7 +11,7 @@ from sixfold.design.metrics import METRICS
 from sixfold.evaluation.bootstrap import measure
 from sixfold.evaluation.score_metrics import score_statistic
 
-SCORE_METRICS = sorted(name for name, spec in METRICS.items() if spec.source == "scores")
+SCORE_METRICS = sorted(name for name, spec in METRICS.items() if spec.source == "scores" and spec.of != "classes")
 
 
 def value(name, scores, labels, users=None):

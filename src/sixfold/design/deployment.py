@@ -123,7 +123,7 @@ class Retrain:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """The slots of an answer, in the order in which they run; each may be absent but `predict` and `value`."""
+    """The slots of an answer, in the order in which they run; each may be absent but `predict` (and `value`)."""
 
     candidates: Sequence[Top] = ()
     """Sources of candidates; none: every available item, or those that the request names."""
@@ -131,8 +131,8 @@ class Deployment:
     """An item stays while each of these is true; null counts as false."""
     predict: Any
     """The model whose heads score what is left."""
-    value: str
-    """What orders the answer: an expression over the model's heads and any column."""
+    value: str | None = None
+    """What orders the answer, where the framing has an item: an expression over the model's scores and any column."""
     rerank: Sequence[Rerank] = ()
     retrain: Retrain | None = None
     stores: Stores = field(default_factory=Lmdb)

@@ -47,6 +47,7 @@ def _framing(system: System) -> list[str]:
     for label in system.labels.values():
         within = f"   within {shown(label.within_us)}" if label.within_us else ""
         came = f", which came at {label.time.text}" if label.time else ""
+        came += f", {label.over.function} over {label.over.stream}" if label.over else ""
         lines.append(f"label {label.name} = {label.value.text}{within}{came}")
     return lines
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sixfold.design.aggregates import AggregateSpec
 from sixfold.design.columns import Column
 from sixfold.design.entities import Entity
 from sixfold.design.groups import Events
@@ -14,13 +15,22 @@ __all__ = ["Framing", "Label"]
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What happened after the example: a flag or a number that a model learns to predict."""
+    """What happened after the example: a flag, a number, a class or several, that a model learns to predict.
+
+    A category whose column declares its `values` is a label of one class; a list of them one of several.
+    """
 
     name: str
-    value: str
-    """An expression over the example's row and the tables its keys reach."""
+    value: str | AggregateSpec
+    """An expression over the example's row and the tables its keys reach; or, `over` another stream, an aggregate that
+    looks forward, over the columns of that stream: `sf.last("verdict", n=20)` of a category gives each class its share
+    of the latest 20 votes, `sf.max("upheld")` whether there was one, `sf.count()` how many."""
+    over: Events | None = field(default=None, kw_only=True)
+    """The stream in which the outcome comes. It is joined by the framing's query, and by its item if the stream has
+    it; an event counts for the latest example before it. Without one the label is null, `count` and `sum` are 0."""
     within: str | None = field(default=None, kw_only=True)
-    """How long after the example the value counts; until then the label is null. None: known with its row."""
+    """How long after the example the value counts; until then the label is null. None: known with its row, or of
+    another stream whatever has come by the end of the example's part."""
     time: str | None = field(default=None, kw_only=True)
     """When the outcome came about, an expression over the example's row; null where it did not, or nobody knows. With
     it the label of a flag is false where that was later than `within`, and the run reports what waiting costs."""

@@ -8,9 +8,13 @@ from sixfold.design.framing import Label
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
-__all__ = ["Binary", "Calibration", "Head", "Regression", "WatchTime"]
+__all__ = ["AnyOf", "Binary", "Calibration", "Head", "Loss", "OneOf", "Regression", "WatchTime"]
 
 Calibration = Literal["isotonic", "beta"]
+Loss = Literal["plain", "balanced", "focal"]
+"""How a probability is learned where one class is rare: `plain` log loss; `balanced`, in which every class weighs the
+same however many rows it has; `focal`, which turns from rows that are learned already (Lin et al., ICCV 2017, gamma 2
+as theirs). The last two say more than is true of rare classes, which `calibrate` mends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +28,45 @@ class Binary:
     negatives: float = field(default=1.0, kw_only=True)
     """The share of the training rows with a false label that is learned from, drawn at random; the probability is
     corrected for it (He et al., ADKDD 2014)."""
+    loss: Loss = field(default="plain", kw_only=True)
     at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.calibrate not in (None, *get_args(Calibration)):
-            rule = f"one of {', '.join(get_args(Calibration))}, or left out"
-            raise InvalidField(where=self.at, part="Binary", field="calibrate", rule=rule, value=self.calibrate)
+        _check(self)
         if isinstance(self.negatives, bool) or not 0 < self.negatives <= 1:
             rule = "above 0 and at most 1"
             raise InvalidField(where=self.at, part="Binary", field="negatives", rule=rule, value=self.negatives)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The probability of each class of a label that has one; they sum to 1. Cross-entropy, against shares of votes too.
+
+    Its scores are named `label.class`; the class itself need not be a plain name (`verdict."not sure"`).
+    """
+
+    label: Label
+    loss: Loss = field(default="plain", kw_only=True)
+    calibrate: Calibration | None = field(default=None, kw_only=True)
+    """As for `Binary`, class by class; then they are made to sum to 1 again (Zadrozny & Elkan, KDD 2002)."""
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The probability of each class of a label that may have several, or none; log loss. Scores as those of `OneOf`."""
+
+    label: Label
+    loss: Loss = field(default="plain", kw_only=True)
+    calibrate: Calibration | None = field(default=None, kw_only=True)
+    """As for `Binary`, class by class."""
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +84,14 @@ class WatchTime:
     duration: Column = field(kw_only=True)
 
 
-Head = Binary | Regression | WatchTime
+Head = AnyOf | Binary | OneOf | Regression | WatchTime
+
+
+def _check(head: AnyOf | Binary | OneOf) -> None:
+    part = type(head).__name__
+    if head.calibrate not in (None, *get_args(Calibration)):
+        rule = f"one of {', '.join(get_args(Calibration))}, or left out"
+        raise InvalidField(where=head.at, part=part, field="calibrate", rule=rule, value=head.calibrate)
+    if head.loss not in get_args(Loss):
+        rule = f"one of {', '.join(get_args(Loss))}"
+        raise InvalidField(where=head.at, part=part, field="loss", rule=rule, value=head.loss)

@@ -25,14 +25,20 @@ class MetricSpec:
     cut: Literal["never", "always", "optional"]
     """Whether `@k` says how much of the list counts."""
     larger_is_better: bool
+    of: Literal["one", "classes", "either"] = "one"
+    """`one`: an expression over scores (`click`, `1 - verdict.normal`); `classes`: a label with classes."""
 
 
 METRICS: Mapping[str, MetricSpec] = {
-    **{name: MetricSpec("scores", "never", True) for name in ("auc", "grouped_auc", "xauc")},
+    **{name: MetricSpec("scores", "never", True) for name in ("grouped_auc", "xauc")},
     **{
         name: MetricSpec("scores", "never", False)
         for name in ("log_loss", "normalized_entropy", "calibration_error", "calibration_bias", "mae", "rmse")
     },
+    **{name: MetricSpec("scores", "never", True, "either") for name in ("auc", "average_precision")},
+    **{name: MetricSpec("scores", "never", True, "classes") for name in ("accuracy", "macro_f1")},
+    **{name: MetricSpec("scores", "never", True) for name in ("precision", "true_positive_rate")},
+    "false_positive_rate": MetricSpec("scores", "never", False),
     **{name: MetricSpec("lists", "always", True) for name in ("recall", "ndcg", "hit")},
     "mrr": MetricSpec("lists", "optional", True),
 }
@@ -51,7 +57,7 @@ class Metric:
     name: str
     k: int | None
     of: str | None
-    """The label."""
+    """A label, or an expression over scores."""
     slice: str | None
 
     def __str__(self) -> str:
@@ -125,6 +131,7 @@ def check(
     *,
     models: Collection[str],
     labels: Collection[str],
+    groups: Collection[str] = (),
     slices: Collection[str],
     where: str,
     part: str,
@@ -134,7 +141,8 @@ def check(
     Args:
         metric: What `parse_metric` gave.
         models: Names of the design's models; `champion` may stand for any of them.
-        labels: Names of the framing's labels.
+        labels: Names of the scores that models give, one for each label or class.
+        groups: Names of the labels with classes.
         slices: Names of the evaluation's slices.
         where: `file:line` for messages.
         part: What names the metric.
@@ -150,9 +158,10 @@ def check(
 
     known("metric", metric.name, METRICS)
     known("model", metric.model, [*models, CHAMPION])
-    if (rule := _misuse(metric)) is not None:
+    if (rule := _misuse(metric, groups)) is not None:
         raise InvalidMetric(where=where, part=part, text=str(metric), rule=rule)
-    known("label", metric.of, labels)
+    if metric.of is not None and metric.of.isidentifier():  # expressions are parsed by whoever knows their scope
+        known("label", metric.of, [*labels, *groups])
     known("slice", metric.slice, slices)
 
 
@@ -163,7 +172,7 @@ _RIGHT = re.compile(r"(.*?)(?:\s+([+-])\s*((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
 _OPERATORS: Mapping[str, Operator] = {">=": ">=", "<=": "<=", "beats": "beats"}
 
 
-def _misuse(metric: Metric) -> str | None:
+def _misuse(metric: Metric, groups: Collection[str]) -> str | None:
     """The rule that a known metric breaks, or None."""
     spec = METRICS[metric.name]
     example = Metric(None, metric.name, 20, None, None)
@@ -175,6 +184,10 @@ def _misuse(metric: Metric) -> str | None:
         return f"without ({metric.of}): {metric.name} measures lists, which have no label"
     if spec.source == "scores" and metric.of is None:
         return f"of a label: {metric.name}(label)"
+    if spec.of == "classes" and metric.of not in groups:
+        return f"of a label with classes ({', '.join(groups) or 'there is none'}): {metric.name} compares them"
+    if spec.of == "one" and metric.of in groups:
+        return f"of one class, such as {metric.name}({metric.of}.…), or of an expression over several"
     return None
 
 

@@ -18,7 +18,9 @@ __all__ = [
     "Field",
     "Join",
     "KeyField",
+    "LabelGroup",
     "LabelSpec",
+    "Over",
     "Reads",
     "RowPlan",
     "Stream",
@@ -167,15 +169,47 @@ class DerivedGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Over:
+    """How a label looks forward in another stream: an aggregate of the events that count for an example."""
+
+    stream: str
+    function: str
+    """One of count, sum, mean, min, max; `last` is the mean of the latest `n`."""
+    n: int | None
+    where: Expression | None
+    keys: tuple[str, ...]
+    """Entities by which events find their example."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelSpec:
-    """A label: a flag or a number, null until `within` has passed since the example."""
+    """One number to learn: a flag, a number, or whether (with votes, to which share) an example is of one class."""
 
     name: str
+    """`click`; `verdict.normal` of a label with classes."""
     value: Expression
+    """Over the example's row; with `over`, over a row of that stream."""
     within_us: int | None
     at: str = field(compare=False)
     time: Expression | None = None
     """When the outcome came about; of a flag with `within` alone."""
+    over: Over | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Canonical names of what it reads of the example's row."""
+        return frozenset() if self.over is not None else self.value.names
+
+
+@dataclass(frozen=True, slots=True)
+class LabelGroup:
+    """A label with classes: one `LabelSpec` a class."""
+
+    name: str
+    outputs: tuple[str, ...]
+    """Names of the labels, in the order of the classes."""
+    exclusive: bool
+    """Whether an example has one of them; several or none otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from sixfold.design.expressions import Expression, Name, Scope, parse
 from sixfold.design.fingerprint import fingerprint
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Answers, Derived, Events, Features, Group, Table, answers
-from sixfold.design.kinds import FLAG, NUMBER, TIME, Kind
+from sixfold.design.heads import AnyOf, OneOf
+from sixfold.design.kinds import NUMBER, TIME, Kind
+from sixfold.design.labels import resolved_labels
 from sixfold.design.metrics import METRICS, Gate, Metric, check, parse_gate, parse_metric
 from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Network, Rule, Trees, TwoTower
 from sixfold.design.paths import plan, reach
@@ -105,6 +107,10 @@ class System:
             if self.kinds[name].base != "text":
                 raise InvalidField(where=where, part=part, field="Hashed", rule="around a text or a key", value=name)
         return Reads(tuple(dict.fromkeys(names)), hashed, tuple(dict.fromkeys(leaves)))
+
+    def outputs(self, label: str) -> tuple[str, ...]:
+        """Names of the scores that a head of this label gives: one, or one for each of its classes."""
+        return self._labels.outputs(label)
 
     def leaves_read(self, model: Model) -> tuple[str, ...]:
         """The models of trees whose leaves a model reads."""
@@ -202,21 +208,11 @@ class System:
         names = resolve.scope(kinds, own=self.examples.name, keys=self._spellings)
         self.where = self._condition(framing.where, names, framing.at, "Framing.where")
         self.available = self._condition(framing.available, self._scope(), framing.at, "Framing.available")
-        self.labels: dict[str, LabelSpec] = {}
-        for label in framing.labels:
-            value = parse(label.value, names, where=label.at, part=f"Label {label.name}")
-            if value.kind.is_list or value.kind.base not in ("flag", "number"):
-                rule = "a flag or a number"
-                raise InvalidField(
-                    where=label.at, part=f"Label {label.name}", field="value", rule=rule, value=label.value
-                )
-            part = f"Label {label.name}"
-            within = label.within and duration_us(label.within, where=label.at, part=part, field="within")
-            came = None if label.time is None else parse(label.time, names, where=label.at, part=f"{part}.time")
-            if came is not None and (came.kind != TIME or value.kind != FLAG or not within):
-                rule = "a time, of a label that is a flag and has `within`"
-                raise InvalidField(where=label.at, part=part, field="time", rule=rule, value=label.time)
-            self.labels[label.name] = LabelSpec(label.name, value, within or None, label.at, came)
+        asked = [self.query, *([self.item] if self.item else [])]
+        self._labels = resolved_labels(framing.labels, names, self.streams, self.tables, asked)
+        self.labels: dict[str, LabelSpec] = self._labels.labels
+        self.label_groups = self._labels.groups
+        self.row_labels = {name: label for name, label in self.labels.items() if label.over is None}
         if not self.labels:
             raise InvalidField(where=framing.at, part="Framing", field="labels", rule="one label or more", value=[])
 
@@ -244,6 +240,9 @@ class System:
                 self.rules[model.name] = ordered
             elif (positives := getattr(model, "positives", None)) is not None:
                 self._known_label(positives, model.at, part)
+                if positives.name not in self.labels or self.labels[positives.name].over is not None:
+                    rule = "a flag or a number of the example's own row"
+                    raise InvalidField(where=model.at, part=part, field="positives", rule=rule, value=positives.name)
 
     def _resolve_scoring(self, model: Network | Trees, part: str) -> None:
         """A model with heads: what it reads and predicts is there, and its bodies can be stacked."""
@@ -258,6 +257,16 @@ class System:
         self.inputs(model.inputs, where=model.at, part=part)
         for head in model.heads:
             self._known_label(head.label, model.at, part)
+            group = self.label_groups.get(head.label.name)
+            wanted = None if group is None else OneOf if group.exclusive else AnyOf
+            if wanted is not (type(head) if isinstance(head, OneOf | AnyOf) else None):
+                no_classes = "of labels with classes, made of a category or a list of them"
+                rule = no_classes if wanted is None else f"{wanted.__name__}({head.label.name})"
+                field = f"{type(head).__name__}({head.label.name})"
+                raise InvalidField(where=model.at, part=part, field="heads", rule=rule, value=field)
+            if wanted is not None and isinstance(model, Trees):
+                rule = "of flags and numbers: trees are one ensemble a number"
+                raise InvalidField(where=model.at, part=part, field="heads", rule=rule, value=head.label.name)
 
     def _plain_inputs(self, inputs: Sequence[Input], refused: tuple[type, ...], at: str, part: str) -> None:
         if found := [one for one in inputs if isinstance(one, refused)]:
@@ -285,8 +294,15 @@ class System:
             parse_gate(text, where=at, part="Evaluation.gates") for text in evaluation.gates
         )
         sides = [side for gate in self.gates for side in (gate.left, gate.right) if side is not None]
+        scores = {name: Name(name, NUMBER) for name in self.labels}
+        self.measured: dict[str, Expression] = {}
         for metric in (*self.metrics, *sides):
-            check(metric, models=self.models, labels=self.labels, slices=self.slices, where=at, part="Evaluation")
+            check(
+                metric, models=self.models, labels=self.labels, groups=self.label_groups, slices=self.slices,
+                where=at, part="Evaluation",
+            )  # fmt: skip
+            if metric.of is not None and metric.of not in self.label_groups:
+                self.measured[metric.of] = parse(metric.of, scores, where=at, part=f"Evaluation {metric}", now=False)
             read = self.slices[metric.slice].names if metric.slice is not None else ()
             if METRICS[metric.name].source == "lists" and any(self.depends(name) - {self.query} for name in read):
                 rule = f"without [{metric.slice}], which reads more than the {self.query} that a list is asked for"
@@ -312,8 +328,14 @@ class System:
         names = self._scope()
         filters = [self._condition(text, names, at, "Deployment.filters") for text in deployment.filters]
         self.filters = tuple(condition for condition in filters if condition is not None)
-        heads = {head.label.name: Name(head.label.name, NUMBER) for head in deployment.predict.heads}
-        self.value = parse(deployment.value, {**names, **heads}, where=at, part="Deployment.value")
+        scores = [name for head in deployment.predict.heads for name in self.outputs(head.label.name)]
+        heads = {name: Name(name, NUMBER) for name in scores}
+        if deployment.value is None and self.item is not None:
+            rule = "an expression that orders the items of an answer"
+            raise InvalidField(where=at, part=part, field="value", rule=rule, value=None)
+        # Without items there is nothing to order, and nothing reads it.
+        value = deployment.value or "0"
+        self.value = parse(value, {**names, **heads}, where=at, part="Deployment.value")
         if self.value.kind != NUMBER:
             raise InvalidField(where=at, part=part, field="value", rule="a number", value=deployment.value)
         for step in deployment.rerank:
@@ -352,8 +374,9 @@ class System:
         return condition
 
     def _known_label(self, label: Label, at: str, part: str) -> None:
-        if not isinstance(label, Label) or label.name not in self.labels:
-            rule = f"one of the framing's labels ({', '.join(self.labels)})"
+        known = {**self.labels, **self.label_groups}
+        if not isinstance(label, Label) or label.name not in known:
+            rule = f"one of the framing's labels ({', '.join(known)})"
             value = label.name if isinstance(label, Label) else label
             raise InvalidField(where=at, part=part, field="label", rule=rule, value=value)
 

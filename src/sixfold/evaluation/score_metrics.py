@@ -1,13 +1,14 @@
-"""Metrics of scored examples: order (AUC and its kin), probability (log loss, calibration), distance."""
+"""Metrics of scored examples: order (AUC and its kin), probability (log loss, calibration), a cut, distance."""
 # N = examples, G = users with both classes, B = bins
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sixfold.evaluation.concordance import concordance
-from sixfold.evaluation.statistic import Auc, Statistic, Sums, Undefined, by_user
+from sixfold.evaluation.statistic import Auc, AveragePrecision, Statistic, Sums, Undefined, by_user
 
 __all__ = ["BINS", "score_statistic"]
 
@@ -30,6 +31,8 @@ def score_statistic(name: str, scores: ArrayLike, labels: ArrayLike, users: Arra
             bins of equally many examples (Naeini et al., AAAI 2015; equal counts: Nguyen & O'Connor, EMNLP 2015);
             `calibration_bias`, how far the sum of the scores is from that of the labels, as a share of it (He et al.);
             `xauc`, the share of pairs with different labels whose scores have the same order (Zhan et al., KDD 2022);
+            `average_precision`, the area below the precision at each recall, without interpolation; `precision`,
+            `true_positive_rate` (recall) and `false_positive_rate` of those whose score is a half or more;
             `mae`; `rmse`.
         scores: Shape (N,); probabilities for `log_loss`, `normalized_entropy` and those of calibration, the label's
             unit for `mae` and `rmse`, any scale for the others.
@@ -59,7 +62,7 @@ def _missing(name: str, scores_N: Floats, labels_N: Floats) -> str:
         return "no example has the label"
     if bad := int(np.count_nonzero(~np.isfinite(scores_N))):
         return f"{bad} of {len(scores_N)} scores are not numbers"
-    if name in _TWO_CLASSES + _PROBABILITIES and not np.isin(labels_N, (0, 1)).all():
+    if name in _TWO_CLASSES + _PROBABILITIES + _CUT and not np.isin(labels_N, (0, 1)).all():
         return "it needs labels of 0 and 1"
     if name in _PROBABILITIES and (scores_N.min() < 0 or scores_N.max() > 1):
         return "it needs scores from 0 to 1"
@@ -74,6 +77,26 @@ def _auc(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]) -> Statistic
     users, user_N = np.unique(users_N, return_inverse=True)
     order = np.argsort(scores_N, kind="stable")
     return Auc(users, user_N[order], labels_N[order], _starts(scores_N[order]))
+
+
+def _average_precision(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]) -> Statistic:
+    users, user_N = np.unique(users_N, return_inverse=True)
+    order = np.argsort(-scores_N, kind="stable")
+    last_T = np.append(_starts(scores_N[order])[1:], len(order)) - 1
+    return AveragePrecision(users, user_N[order], labels_N[order], last_T)
+
+
+def _share(of: str) -> Callable[[Floats, Floats, NDArray[Any]], Statistic]:
+    """Among examples said to be true (`said`), or that are (`is`) or are not (`not`): how many have the other."""
+
+    def statistic(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]) -> Statistic:
+        said_N = (scores_N >= 0.5).astype(np.float64)
+        among_N = {"said": said_N, "is": labels_N, "not": 1 - labels_N}[of]
+        if not among_N.any():
+            return Undefined({"said": "no score is a half or more", "is": "no label is true"}.get(of, "all are true"))
+        return Sums(*by_user(users_N, among_N * (labels_N if of == "said" else said_N), among_N), _ratio)
+
+    return statistic
 
 
 def _grouped_auc(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]) -> Statistic:
@@ -151,10 +174,15 @@ _STATISTICS = {
     "normalized_entropy": _normalized_entropy,
     "calibration_error": _calibration_error,
     "calibration_bias": _calibration_bias,
+    "average_precision": _average_precision,
+    "precision": _share("said"),
+    "true_positive_rate": _share("is"),
+    "false_positive_rate": _share("not"),
     "mae": _mae,
     "rmse": _rmse,
 }
-_TWO_CLASSES = ("auc", "grouped_auc")
+_TWO_CLASSES = ("auc", "grouped_auc", "average_precision")
+_CUT = ("precision", "true_positive_rate", "false_positive_rate")
 _PROBABILITIES = ("log_loss", "normalized_entropy", "calibration_error", "calibration_bias")
 
 

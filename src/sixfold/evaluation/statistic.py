@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Auc", "Statistic", "Sums", "Undefined", "by_user"]
+__all__ = ["Auc", "AveragePrecision", "Statistic", "Sums", "Undefined", "by_user"]
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +79,32 @@ class Auc:
         up_to = np.cumsum(negative)
         pairs = positive.sum() * up_to[-1]
         return float(positive @ (up_to - negative / 2) / pairs) if pairs else float("nan")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AveragePrecision:
+    """The mean over positives of the precision among all examples with a score at least theirs."""
+
+    users: NDArray[Any]
+    user_N: NDArray[np.int64]
+    """Of each example, in descending order of the scores: its user's position in `users`."""
+    positive_N: Floats
+    """1 or 0, in the same order."""
+    last_T: NDArray[np.int64]
+    """Where each distinct score ends, in the same order."""
+    why: str = ""
+
+    def values(self, weight_RU: Floats) -> Floats:
+        return np.array([self._value(weight_U) for weight_U in weight_RU])
+
+    def _value(self, weight_U: Floats) -> float:
+        weight_N = weight_U[self.user_N]
+        found_T = np.cumsum(weight_N * self.positive_N)[self.last_T]
+        among_T = np.cumsum(weight_N)[self.last_T]
+        if not found_T[-1]:
+            return float("nan")
+        precision_T = np.divide(found_T, among_T, out=np.zeros_like(found_T), where=among_T > 0)
+        return float(np.diff(found_T, prepend=0.0) @ precision_T / found_T[-1])
 
 
 def by_user(users_N: NDArray[Any], *columns_N: NDArray[Any]) -> tuple[NDArray[Any], Floats]:

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sixfold.design.evaluation import ByTime
-from sixfold.design.schema import LabelSpec
+from sixfold.design.expressions import Expression
+from sixfold.design.schema import LabelSpec, Over
 from sixfold.design.system import System
 from sixfold.design.units import duration_us
 from sixfold.errors import EmptyPart, NoExamples
@@ -55,6 +56,7 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
         source = _Source(scratch, system, ingested)
         rows = source.examples()
         ends = source.ends(rows, source.starts(rows))
+        rows = source.looked_forward(rows, ends)
     labelled, kept = np.zeros(rows.num_rows, bool), np.zeros(rows.num_rows, bool)
     for name in system.labels:
         value, usable = rows[f"label.{name}"], np.asarray(rows[f"_from.{name}"])
@@ -149,7 +151,7 @@ class _Source:
         self.scratch, self.system, self.ingested = scratch, system, ingested
         stream, split = system.examples, system.evaluation.split
         self.carried = list(dict.fromkeys([*system.row.base, *system.context]))
-        read = [label.value.names for label in system.labels.values()] + ([system.where.names] if system.where else [])
+        read = [label.names for label in system.labels.values()] + ([system.where.names] if system.where else [])
         read += [label.time.names for label in system.labels.values() if label.time is not None]
         self.columns = frozenset().union(*read)
         relation = looked_up(
@@ -173,7 +175,7 @@ class _Source:
         system, where = self.system, "true"
         if system.where is not None:
             where = self._sql(system.where)
-        labels = [self._label(label) for label in system.labels.values()]
+        labels = [self._label(label) for label in system.row_labels.values()]
         rows = self._read(labels, where)
         if not rows.num_rows:
             total = self.scratch.read(f"select count(*) from {self.ingested.sql(system.examples.name)}")
@@ -193,6 +195,54 @@ class _Source:
             f"case when {value} then {late} / 1e6 end as {quoted(f'delay.{label.name}')}"
         )
 
+    def looked_forward(self, rows: pa.Table, ends: _Ends) -> pa.Table:
+        """The rows with labels of other streams; those with classes are gathered in one go."""
+        gathered: dict[tuple[Over, int | None], list[LabelSpec]] = {}
+        for label in self.system.labels.values():
+            if label.over is not None:
+                gathered.setdefault((label.over, label.within_us), []).append(label)
+        keys = [self.system.query, *([self.system.item] if self.system.item else [])]
+        asked = rows.select(["time", *keys]).append_column("_row", pa.array(np.arange(rows.num_rows)))
+        view = self.scratch.rows(asked.append_column("_end", pa.array(ends.end_B)))
+        for (over, within_us), labels in gathered.items():
+            found = self.scratch.read(self._gathered(view, over, within_us, [label.value for label in labels]))
+            known_us = np.asarray(found["_known"], np.int64)
+            usable_us = known_us if within_us is None else np.maximum(known_us, np.asarray(rows["time"]) + within_us)
+            for at, label in enumerate(labels):
+                rows = rows.append_column(f"label.{label.name}", found[f"_{at}"])
+                rows = rows.append_column(f"_from.{label.name}", pa.array(usable_us))
+        return rows
+
+    def _gathered(self, view: str, over: Over, within_us: int | None, values: list[Expression]) -> str:
+        """SQL of what came of each row, in their order: `_0`, `_1`… and `_known`, when the last of it was."""
+        stream = self.system.streams[over.stream]
+        time = quoted(f"{stream.name}.time")
+
+        def as_sql(expression: Expression) -> str:
+            return sql.duckdb(expression, {n: quoted(n) for n in expression.names}, time, self.system.timezone)
+
+        where = "true" if over.where is None else as_sql(over.where)
+        own = [f"cast({as_sql(value)} as double) as _{at}" for at, value in enumerate(values)]
+        told = f"select *, {', '.join(own)} from ({stream_rows(stream, self.ingested)}) where {where}"
+        same = " and ".join(f"v.{quoted(key)} = r.{quoted(key)}" for key in over.keys)
+        late = "true" if within_us is None else f"v.{time} <= r.time + {within_us}"
+        latest = (
+            ""
+            if over.n is None
+            else f"qualify row_number() over (partition by r._row order by v.{time} desc, v._offset desc) <= {over.n}"
+        )
+        matched = (
+            f"select r._row, v.* from ({told}) v asof join {view} r on {same} and v.{time} > r.time "
+            f"where v._known <= r._end and {late} and v._0 is not null {latest}"
+        )
+        function = {"last": "avg", "mean": "avg"}.get(over.function, over.function)
+        nothing = "0" if over.function in ("count", "sum") else "null"
+        made = [f"coalesce(cast({function}(g._{at}) as double), {nothing}) as _{at}" for at in range(len(values))]
+        return (
+            f"select coalesce(max(g._known), 0) as _known, {', '.join(made)} from {view} r "
+            f"left join ({matched}) g on r._row = g._row group by r._row order by r._row"
+        )
+
     def positives(self, label: LabelSpec) -> pa.Table:
         """Rows of which the label is true."""
         value = self._sql(label.value)
@@ -209,8 +259,12 @@ class _Source:
 
     def ends(self, rows: pa.Table, starts: tuple[int, int]) -> _Ends:
         """The part of each row and its end."""
-        query = f"select coalesce(max(known), 0) from {self.ingested.sql(self.system.examples.name)}"
-        data_us = int(self.scratch.read(query)[0][0].as_py())
+        over = {label.over.stream for label in self.system.labels.values() if label.over is not None}
+        latest = [
+            f"select coalesce(max(known), 0) as known from {self.ingested.sql(name)}"
+            for name in sorted({self.system.examples.name, *over})
+        ]
+        data_us = int(self.scratch.read(f"select max(known) from ({' union all '.join(latest)})")[0][0].as_py())
         split = self.system.evaluation.split
         if isinstance(split, ByTime):
             which = np.searchsorted(np.asarray(starts), np.asarray(rows["time"]), "right")

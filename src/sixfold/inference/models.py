@@ -1,7 +1,7 @@
 """Models of a release: ONNX Runtime and LightGBM behind two small interfaces."""
 # B = rows, Q = queries, I = items, D = embedding width
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from sixfold.inference.trees import TreesScorer
 __all__ = ["Card", "Corrected", "NetworkScorer", "Scorer", "Towers", "load", "load_leaves", "read_card", "write_card"]
 
 _CARD = "model.json"
+_SMALLEST = 1e-12
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -32,6 +33,8 @@ class Card(msgspec.Struct, frozen=True):
     """`inputs` of a network or of trees; `query` and `item` of two towers."""
     corrections: dict[str, Correction] = {}
     """What is done to the scores of a head; nothing where it is not named."""
+    exclusive: tuple[tuple[str, ...], ...] = ()
+    """Scores that are the probabilities of one label's classes: corrected, they are made to sum to 1 again."""
     leaves: tuple[str, ...] = ()
     """Models of trees, in folders beside the network, whose leaves it reads."""
 
@@ -82,9 +85,12 @@ class NetworkScorer:
 class Corrected:
     """A model whose scores are made probabilities (see `inference.correction`)."""
 
-    def __init__(self, scorer: Scorer, corrections: Mapping[str, Correction]) -> None:
+    def __init__(
+        self, scorer: Scorer, corrections: Mapping[str, Correction], exclusive: Sequence[Sequence[str]] = ()
+    ) -> None:
         self.heads, self.names = scorer.heads, scorer.names
         self._scorer, self._corrections = scorer, corrections
+        self._exclusive = [own for own in exclusive if any(name in corrections for name in own)]
 
     def score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
         return self._corrected(self._scorer.score(columns, rows))
@@ -93,9 +99,13 @@ class Corrected:
         return self._corrected(self._scorer.score_table(table))
 
     def _corrected(self, scores: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-        return {
+        found = {
             head: self._corrections[head].apply(s) if head in self._corrections else s for head, s in scores.items()
         }
+        for own in self._exclusive:
+            total_B = np.maximum(sum(found[name] for name in own), _SMALLEST)
+            found |= {name: found[name] / total_B for name in own}
+        return found
 
 
 class Towers:
@@ -145,7 +155,7 @@ def load(folder: Path, *, threads: int = 1) -> Scorer | Towers:
                 raise ReleaseDamaged(path=str(folder / _CARD), reason=f"there is no model of type {other!r}")
     except (OSError, KeyError) as error:
         raise ReleaseDamaged(path=str(folder), reason=str(error)) from error
-    return Corrected(scorer, card.corrections) if card.corrections else scorer
+    return Corrected(scorer, card.corrections, card.exclusive) if card.corrections else scorer
 
 
 def read_card(folder: Path) -> Card:

@@ -1,7 +1,7 @@
 """Models that are whole by themselves: logistic regression on hashed crosses, factorization machines, DeepFM."""
 # B = rows, N = numbers, C = categories, F = fields (numbers, categories, lists), X = crosses, D = width, H = heads
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sixfold.design.bodies import DeepFm, Fm, Linear, Whole
 from sixfold.inference.encoding import Encoder
-from sixfold.models.layers import embedding, root_pool
+from sixfold.models.layers import alone, embedding, root_pool
 
 __all__ = ["WholeNetwork"]
 
@@ -21,13 +21,14 @@ _PRIME = 2_147_483_647
 class WholeNetwork(nn.Module):
     """Inputs -> one number a head, in the scale of its loss; the sum of the parts that the body names."""
 
-    def __init__(self, encoder: Encoder, body: Whole, heads: int, size: int) -> None:
+    def __init__(self, encoder: Encoder, body: Whole, sizes: Sequence[int], size: int) -> None:
         """
         Args:
+            sizes: How many scores each head has.
             size: D, the width of every field's embedding.
         """
         super().__init__()
-        self.heads = heads
+        self.sizes, heads = list(sizes), sum(sizes)
         self.parts = nn.ModuleList([_FirstOrder(encoder, heads)])
         if isinstance(body, Linear):
             if body.crosses > 1 and len(encoder.categories) > 1:
@@ -37,14 +38,15 @@ class WholeNetwork(nn.Module):
         self.bias = nn.Parameter(torch.zeros(heads))
 
     def forward(self, arrays: Mapping[str, Tensor]) -> list[Tensor]:
-        """One (B,) tensor a head; `arrays` as `Encoder` gives them, empty ones may be missing."""
+        """One (B,) tensor a head, or (B, C); `arrays` as `Encoder` gives them, empty ones may be missing."""
         total_BH = self.bias + sum(part(arrays) for part in self.parts)
-        return list(total_BH.unbind(1))
+        return [alone(out) for out in total_BH.split(self.sizes, 1)]
 
-    def start_at(self, head: int, value: float) -> None:
-        """Let a head begin at this value."""
+    def start_at(self, head: int, value: Tensor) -> None:
+        """Let a head begin at this value, or these of its scores."""
+        first = sum(self.sizes[:head])
         with torch.no_grad():
-            self.bias[head] = value
+            self.bias[first : first + self.sizes[head]] = value
 
 
 class _FirstOrder(nn.Module):

@@ -4,7 +4,16 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CrossLayers", "ExpertMixture", "RecencyPool", "embedding", "mean_pool", "root_pool", "weighted_sum"]
+__all__ = [
+    "CrossLayers",
+    "ExpertMixture",
+    "RecencyPool",
+    "alone",
+    "embedding",
+    "mean_pool",
+    "root_pool",
+    "weighted_sum",
+]
 
 
 class CrossLayers(nn.Module):
@@ -54,6 +63,11 @@ class RecencyPool(nn.Module):
         weight_BL = torch.exp(self.place)[back_BL.clamp(min=0).long()] * known_BL
         total_B1 = weight_BL.sum(1, keepdim=True).clamp(min=1e-6)
         return weighted_sum(codes_BL, weight_BL, table) / total_B1.sqrt()
+
+
+def alone(scores_BC: Tensor) -> Tensor:
+    """The scores of a head, shape (B, C); where there is one, shape (B,)."""
+    return scores_BC.squeeze(1) if scores_BC.shape[1] == 1 else scores_BC  # ONNX squeezes nothing but a one
 
 
 def embedding(codes: int, width: int, scale: float) -> nn.Embedding:

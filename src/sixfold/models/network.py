@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sixfold.design.bodies import Body, Cross, Experts
 from sixfold.design.heads import Head, WatchTime
 from sixfold.inference.encoding import Encoder
-from sixfold.models.layers import CrossLayers, ExpertMixture, embedding, root_pool
+from sixfold.models.layers import CrossLayers, ExpertMixture, alone, embedding, root_pool
 
 __all__ = ["MultiTaskNetwork"]
 
@@ -26,11 +26,13 @@ class MultiTaskNetwork(nn.Module):
         heads: Sequence[Head],
         size: int,
         widths: Sequence[int] | None = None,
+        scores: Sequence[int] | None = None,
     ) -> None:
         """
         Args:
             size: The widest embedding; a category with few values has a narrower one.
             widths: Of the categories' embeddings, where they are not to follow from how many values there are.
+            scores: How many each head has; one where it is not given.
         """
         super().__init__()
         self.lists = [field.name for field in encoder.all_lists]
@@ -46,12 +48,13 @@ class MultiTaskNetwork(nn.Module):
             module, width = _body(body, width, len(heads))
             self.bodies.append(module)
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, _HEAD_WIDTH), nn.ReLU(), nn.Linear(_HEAD_WIDTH, 1)) for _ in heads
+            nn.Sequential(nn.Linear(width, _HEAD_WIDTH), nn.ReLU(), nn.Linear(_HEAD_WIDTH, outputs))
+            for outputs in scores or [1] * len(heads)
         )
         self.durations = [f"raw:{h.duration}" if isinstance(h, WatchTime) else None for h in heads]
 
     def forward(self, arrays: Mapping[str, Tensor]) -> list[Tensor]:
-        """One (B,) tensor a head; `arrays` as `Encoder` gives them, empty ones may be missing."""
+        """One (B,) tensor a head, or (B, C); `arrays` as `Encoder` gives them, empty ones may be missing."""
         parts = [arrays["numbers"]] if "numbers" in arrays else []
         parts += [table(arrays["categories"][:, at]) for at, table in enumerate(self.categories)]
         parts += [root_pool(arrays[n], table) for n, table in zip(self.lists, self.list_embeddings)]
@@ -59,11 +62,12 @@ class MultiTaskNetwork(nn.Module):
         for body in self.bodies:
             x = body(x)
         per_head = x if isinstance(x, list) else [x] * len(self.heads)
-        return [head(own).squeeze(1) for head, own in zip(self.heads, per_head)]
+        return [alone(head(own)) for head, own in zip(self.heads, per_head)]
 
-    def start_at(self, head: int, value: float) -> None:
-        """Let a head begin near this value."""
-        nn.init.constant_(self.heads[head][-1].bias, value)  # type: ignore[index]
+    def start_at(self, head: int, value: Tensor) -> None:
+        """Let a head begin near this value, or these of its scores."""
+        with torch.no_grad():
+            self.heads[head][-1].bias.copy_(value)  # type: ignore[index]
 
 
 def _body(body: Body, width: int, heads: int) -> tuple[nn.Module, int]:

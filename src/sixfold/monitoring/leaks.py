@@ -115,7 +115,7 @@ def _context(system: System, context: Sequence[Reached]) -> list[Leak]:
     found = []
     reached = {*system.kinds, f"{system.examples.name}.time"}
     for one in context:
-        for label in system.labels.values():
+        for label in system.row_labels.values():
             if one.name in label.value.names and label.value.names <= reached:
                 found.append(
                     Leak(
@@ -218,7 +218,7 @@ def _strength(
 ) -> tuple[list[Leak], tuple[Strong, ...]]:
     """Inputs that equal a label or determine it, and those that alone say most of one."""
     attached = attach_as_known(con, system, ingested, given, list(inputs))
-    labels = {name: np.asarray(given[f"label.{name}"].to_numpy(), np.float64) for name in system.labels}
+    labels = {name: np.asarray(given[f"label.{name}"].to_numpy(), np.float64) for name in system.row_labels}
     leaks, strong = [], []
     for name, models in inputs.items():
         kind, column = system.kinds[name], attached[name]
@@ -263,7 +263,7 @@ def _holds(column: pa.ChunkedArray, key: pa.ChunkedArray) -> NDArray[np.int64]:
 def _sample(scratch: Scratch, system: System, rows: str, examples: int) -> pa.Table:
     """Some examples, drawn by their offsets, in the order of their times."""
     names = list(dict.fromkeys([*system.row.base, *system.context]))
-    columns = ", ".join(["time", *map(quoted, names), *(quoted(f"label.{name}") for name in system.labels)])
+    columns = ", ".join(["time", *map(quoted, names), *(quoted(f"label.{name}") for name in system.row_labels)])
     drawn = "true" if examples <= SAMPLE else f"hash(_offset) % {examples} < {SAMPLE}"
     return scratch.read(f"select {columns} from {rows} where _example and {drawn} order by time, _offset")
 

@@ -30,7 +30,7 @@ def probe_rows(scratch: Scratch, system: System, ingested: Relations) -> str:
     own = [f"{stream.name}.{field.name}" for field in stream.fields]
     keys = [key.entity for key in stream.keys]
     reach = {on for on in system.row.keys.values() if "|" not in on}
-    read = [label.value.names for label in system.labels.values()] + ([system.where.names] if system.where else [])
+    read = [label.names for label in system.labels.values()] + ([system.where.names] if system.where else [])
     names = through_tables(system.row, frozenset().union(*read, reach))
     joined = looked_up(
         stream_rows(stream, ingested), system.row.joins, names, system.tables, ingested, at=f"{stream.name}.time"
@@ -41,7 +41,7 @@ def probe_rows(scratch: Scratch, system: System, ingested: Relations) -> str:
     columns += [f"coalesce({_sql(system, system.where)}, false) as _example" if system.where else "true as _example"]
     columns += [
         f"cast({_sql(system, label.value)} as double) as {quoted(f'label.{name}')}"
-        for name, label in system.labels.items()
+        for name, label in system.row_labels.items()
     ]
     carried = dict.fromkeys([*keys, *own, *sorted(name for name in reach if "." in name)])
     columns += [quoted(name) for name in carried if name not in ("time",)]

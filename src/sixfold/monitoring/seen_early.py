@@ -55,7 +55,7 @@ def horizon_us(system: System, columns: Sequence[str]) -> int:
 
     A column that no label reads waits as long as the longest of all, being an outcome as well.
     """
-    own = [label for label in system.labels.values() if label.value.names & set(columns)]
+    own = [label for label in system.labels.values() if label.names & set(columns)]
     return max((label.within_us or 0 for label in own or system.labels.values()), default=0)
 
 
@@ -124,7 +124,7 @@ def copies(scratch: Scratch, system: System, ingested: Relations, rows: str, str
     on = " and ".join([*(f"r.{quoted(e)} = s.{quoted(e)}" for e in shared), "r.time = s.time"])
     means = ", ".join(
         f"avg(case when s.time is not null then {quoted(f'label.{n}')} end), avg({quoted(f'label.{n}')})"
-        for n in system.labels
+        for n in system.row_labels
     )
     read = scratch.read(
         f"select count(s.time), {means} from (select * from {rows} where _example) r left join ({own_rows}) s on {on}"
@@ -132,7 +132,7 @@ def copies(scratch: Scratch, system: System, ingested: Relations, rows: str, str
     matched, total = read[0][0].as_py(), _count(scratch, f"select count(*) from ({own_rows})")
     if total == 0 or matched < _FEW or matched / total < 0.5:
         return None
-    for i, label in enumerate(system.labels):
+    for i, label in enumerate(system.row_labels):
         among, overall = read[1 + 2 * i][0].as_py(), read[2 + 2 * i][0].as_py()
         if among is not None and abs(among - overall) > 0.1 * max(abs(overall), 1e-9):
             return Copies(stream, matched / total, label, among, overall)

@@ -78,7 +78,7 @@ def repeated_totals(
     stream = system.examples
     measured = [f.name for f in stream.fields if f.kind.base in ("number", "flag") and not f.kind.is_list]
     values = {f"{stream.name}.{name}": f"{stream.name}.{name}" for name in measured}
-    values |= {f"label {name}": f"label.{name}" for name in system.labels}
+    values |= {f"label {name}": f"label.{name}" for name in system.row_labels}
     found: dict[str, str] = {}
     for join in system.row.joins:
         table = system.tables[join.table]
@@ -120,7 +120,7 @@ def foresights(
         own = [f for f in table.fields if f"{table.name}.{f.name}" in wanted and not f.kind.is_list]
         if not own:
             continue
-        labels = ", ".join(quoted(f"label.{name}") for name in system.labels)
+        labels = ", ".join(quoted(f"label.{name}") for name in system.row_labels)
         keys = ", ".join(quoted(on) for on in dict.fromkeys(join.on))
         base = f"select _offset, time, {keys}, {labels} from {rows} where _example and {drawn}"
         names = frozenset(f"{table.name}.{f.name}" for f in own)
@@ -128,7 +128,7 @@ def foresights(
         kept = scratch.table(f"select *, dense_rank() over (order by {keys}) as _key from ({joined}) order by _offset")
         read = scratch.read(f"select _key, time, {labels} from {kept} order by _offset")
         key_B, time_B = np.asarray(read["_key"], np.int64), np.asarray(read["time"], np.int64)
-        values = {n: as_flag(np.asarray(read[f"label.{n}"].to_numpy(), np.float64)) for n in system.labels}
+        values = {n: as_flag(np.asarray(read[f"label.{n}"].to_numpy(), np.float64)) for n in system.row_labels}
         later_B = time_B > np.median(time_B)
         for f in own:
             column = scratch.read(f"select {quoted(f'{table.name}.{f.name}')} from {kept} order by _offset")[0]

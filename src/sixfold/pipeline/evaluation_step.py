@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from sixfold.design.heads import Binary
 from sixfold.design.metrics import CHAMPION, METRICS, Metric
 from sixfold.design.models import ItemNeighbours, Model, Network, Rule, Trees, TwoTower
+from sixfold.design.system import System
 from sixfold.errors import ChampionDiffers
 from sixfold.evaluation.bootstrap import Measured, measure
+from sixfold.evaluation.class_metrics import class_statistic, majority
 from sixfold.evaluation.gates import GateResult, decide
 from sixfold.evaluation.lists import list_statistic
 from sixfold.evaluation.reliability import Reliability, reliability
@@ -62,7 +64,7 @@ def evaluate_step(job: Job) -> None:
     for model in system.models.values():
         for metric in system.metrics:
             own = replace(metric, model=model.name)
-            if metric.model is None and model.name not in ships and _has(model, metric):
+            if metric.model is None and model.name not in ships and _has(system, model, metric):
                 baselines[own] = measure(meter.statistic(own), seed=job.seed)
     gates = decide(system.gates, meter.statistic, champion=job.releases.current() is not None, seed=job.seed)
     evaluated = Evaluated(
@@ -82,11 +84,15 @@ def read_evaluated(job: Job) -> Evaluated:
     return msgspec.json.decode(text.replace(b":null", b':"nan"'), type=Evaluated, strict=False)
 
 
-def _has(model: Model, metric: Metric) -> bool:
+def _has(system: System, model: Model, metric: Metric) -> bool:
     """Whether the model can be measured by this metric."""
     if METRICS[metric.name].source == "lists":
         return isinstance(model, TwoTower | Rule | ItemNeighbours)
-    return isinstance(model, Network | Trees) and metric.of in {head.label.name for head in model.heads}
+    if not isinstance(model, Network | Trees):
+        return False
+    own = {name for head in model.heads for name in system.outputs(head.label.name)}
+    expression = system.measured.get(str(metric.of))
+    return (expression.names if expression else set(system.outputs(str(metric.of)))) <= own
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,14 @@ class _Meter:
         if METRICS[metric.name].source == "lists":
             return self._list_statistic(metric, model)
         scores = self._scores(model, champion=metric.model == CHAMPION)
-        label, among = self._labels(str(metric.of)), self._among(metric.slice)
-        return score_statistic(metric.name, scores[str(metric.of)][among], label[among], self.users[among])
+        of, among = str(metric.of), self._among(metric.slice)
+        if (group := self.job.system.label_groups.get(of)) is None:
+            score, label = self._value(of, scores), self._value(of, self._classes)
+            return score_statistic(metric.name, score[among], label[among], self.users[among])
+        scores_NC, labels_NC = (np.stack([x[name] for name in group.outputs], 1) for x in (scores, self._classes))
+        return class_statistic(
+            metric.name, scores_NC[among], labels_NC[among], self.users[among], exclusive=group.exclusive
+        )
 
     def reliability(self) -> dict[str, Reliability]:
         """Each probability of the model that predicts, beside what came of it."""
@@ -136,13 +148,31 @@ class _Meter:
         found = {name: reliability(scores[name], self._labels(name), self.users, slices) for name in heads}
         return {name: one for name, one in found.items() if one is not None}
 
+    def _value(self, of: str, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What a metric is of: an expression over scores, or over labels."""
+        expression = self.job.system.measured[of]
+        columns = {name: Values(values[name], ~np.isnan(values[name])) for name in expression.names}
+        found = evaluate(expression, columns, 0, self.job.system.timezone)
+        assert isinstance(found, Values)
+        return np.broadcast_to(np.where(found.valid, found.data, np.nan), len(self.examples)).astype(np.float64)
+
+    @cached_property
+    def _classes(self) -> dict[str, NDArray[np.float64]]:
+        """Every label; of votes the majority."""
+        system = self.job.system
+        found = {name: self._labels(name) for name in system.labels}
+        for group in system.label_groups.values():
+            shares_NC = np.stack([found[name] for name in group.outputs], 1)
+            found |= dict(zip(group.outputs, majority(shares_NC, exclusive=group.exclusive).T))
+        return found
+
     def _labels(self, name: str) -> NDArray[np.float64]:
         return np.asarray(self.examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)
 
     def _model(self, metric: Metric) -> Model | None:
         if metric.model is not None and metric.model != CHAMPION:
             return self.job.system.models[metric.model]
-        return next((model for model in deployed(self.job) if _has(model, metric)), None)
+        return next((model for model in deployed(self.job) if _has(self.job.system, model, metric)), None)
 
     def _among(self, name: str | None) -> NDArray[np.bool_]:
         if name is None:

@@ -206,7 +206,7 @@ def _asked(system: System) -> object:
     """What the sections say, beside data and models, of which examples there are and what is read for them."""
     conditions = [None if one is None else one.text for one in (system.where, system.available, *system.filters)]
     labels = [
-        (label.name, label.value.text, label.within_us, label.time and label.time.text)
+        (label.name, label.value.text, label.within_us, label.time and label.time.text, repr(label.over))
         for label in system.labels.values()
     ]
     split, ask_every = system.evaluation.split, system.evaluation.ask_every

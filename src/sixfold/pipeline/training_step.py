@@ -48,6 +48,7 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
             from sixfold.training.network import train_network
 
             trees = {name: job.folder(f"train-{name}") / name for name in read.leaves}
+            common["outputs"] = {name: group.outputs for name, group in system.label_groups.items()}
             curve = train_network(model, examples, read.columns, kinds, folder / model.name, trees=trees, **common)
             curves = {model.name: curve}
         else:
@@ -57,7 +58,9 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
             curves = {f"{model.name}.{head}": curve for head, curve in by_head.items()}
         from sixfold.training.calibration import calibrate
 
-        calibrate(model.heads, examples.filter(pc.equal(examples["part"], "validation")), folder / model.name)
+        calibrate(
+            model.heads, examples.filter(pc.equal(examples["part"], "validation")), folder / model.name, system.outputs
+        )
     (folder / "curves.json").write_bytes(msgspec.json.encode(curves))
 
 

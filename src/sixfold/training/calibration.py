@@ -1,7 +1,7 @@
 """Fitting what turns a trained model's scores into probabilities, on the validation part."""
 # B = rows, K = knots
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sixfold.design.heads import Binary, Calibration, Head
+from sixfold.design.heads import AnyOf, Binary, Calibration, Head, OneOf
 from sixfold.errors import NothingToCalibrate
 from sixfold.inference.correction import Correction
 from sixfold.inference.models import Scorer, load, read_card, write_card
@@ -20,30 +20,43 @@ Floats = NDArray[np.float64]
 _SMALLEST = 1e-9
 
 
-def calibrate(heads: Sequence[Head], validation: pa.Table, folder: Path) -> None:
-    """Fit what `Binary(calibrate=, negatives=)` asks for, and write it beside the exported model.
+def calibrate(
+    heads: Sequence[Head],
+    validation: pa.Table,
+    folder: Path,
+    outputs: Callable[[str], Sequence[str]] = lambda label: (label,),
+) -> None:
+    """Fit what heads ask for by `calibrate=` and `negatives=`, and write it beside the exported model.
+
+    Of a label with classes each is corrected by itself; a class that validation does not hold, or holds alone, is left.
 
     Args:
+        outputs: Names of the scores of a label.
         validation: The columns that the model reads and `label.NAME`.
         folder: Holds the exported model, whose scores are not corrected yet.
 
     Raises:
         NothingToCalibrate: the validation part has no label, or all of one kind.
     """
-    asked = [h for h in heads if isinstance(h, Binary) and (h.calibrate is not None or h.negatives != 1.0)]
+    asked = [h for h in heads if isinstance(h, Binary | AnyOf | OneOf) and (h.calibrate or _negatives(h) != 1.0)]
     if not asked:
         return
     scorer: Scorer = load(folder, threads=2)  # type: ignore[assignment]  # towers have no heads
     scores = scorer.score_table(validation)
     corrections = {}
-    for head in asked:
-        name = head.label.name
+    for head, name in [(one, name) for one in asked for name in outputs(one.label.name)]:
         label = np.asarray(validation[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)
         known = ~np.isnan(label)
         if head.calibrate is not None and len(np.unique(label[known])) < 2:
+            if not isinstance(head, Binary) and known.any():
+                continue
             raise NothingToCalibrate(where=head.at, label=name, rows=int(known.sum()))
-        corrections[name] = fit_correction(scores[name][known], label[known], head.calibrate, head.negatives)
+        corrections[name] = fit_correction(scores[name][known], label[known], head.calibrate, _negatives(head))
     write_card(folder, msgspec.structs.replace(read_card(folder), corrections=corrections))
+
+
+def _negatives(head: AnyOf | Binary | OneOf) -> float:
+    return head.negatives if isinstance(head, Binary) else 1.0
 
 
 def fit_correction(score_B: Floats, label_B: Floats, how: Calibration | None, negatives: float = 1.0) -> Correction:

@@ -9,7 +9,6 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from sixfold.design.bodies import Body, DeepFm, Fm, Linear
 from sixfold.design.heads import Binary, Head, WatchTime
@@ -19,6 +18,7 @@ from sixfold.inference.leaves import LeafCodes
 from sixfold.models.factorization import WholeNetwork
 from sixfold.models.network import MultiTaskNetwork
 from sixfold.training.loop import device, tensors
+from sixfold.training.losses import head_loss
 
 __all__ = ["AnyNetwork", "Learner", "draw_negatives", "encoded", "label_columns", "make_network"]
 
@@ -31,24 +31,32 @@ class Learner:
 
     Args:
         arrays: As `encoded` gives them, R rows.
-        targets: Shape (R,) for each head, in the scale of its loss; NaN takes no part.
+        targets: Shape (R,) for each head, (R, C) for one with classes, in the scale of its loss; NaN takes no part.
+        weights: Of classes, as `class_weights` gives them; all alike where they are not given.
     """
 
     def __init__(
-        self, model: Network, network: AnyNetwork, arrays: Mapping[str, NDArray[Any]], targets: Sequence[Tensor]
+        self,
+        model: Network,
+        network: AnyNetwork,
+        arrays: Mapping[str, NDArray[Any]],
+        targets: Sequence[Tensor],
+        weights: Sequence[Tensor | None] = (),
     ) -> None:
         self.model, self.network, self.targets = model, network, targets
+        self.weights = weights or [None for _ in model.heads]
         self._arrays = tensors(dict(arrays))
 
     def labelled(self, rows: NDArray[np.int64]) -> Tensor:
         """Those of these rows that some head has a label of."""
-        known = torch.stack([~torch.isnan(target) for target in self.targets]).any(0).cpu().numpy()
+        known = torch.stack([~torch.isnan(_flat(target)).all(1) for target in self.targets]).any(0).cpu().numpy()
         return torch.from_numpy(rows[known[rows]]).to(device())
 
     def loss(self, rows_B: Tensor) -> Tensor:
         """The sum of the heads' losses, each the mean over the rows that have its label."""
         outputs = self._outputs(rows_B)
-        return torch.stack([_loss(h, o, t[rows_B]) for h, o, t in zip(self.model.heads, outputs, self.targets)]).sum()
+        each = zip(self.model.heads, outputs, self.targets, self.weights)
+        return torch.stack([head_loss(head, out, target[rows_B], weight) for head, out, target, weight in each]).sum()
 
     def mean_loss(self, rows_R: Tensor) -> float:
         """The loss over many rows, without gradients wanted."""
@@ -69,12 +77,14 @@ class Learner:
         return found
 
 
-def make_network(model: Network, encoder: Encoder, widths: Sequence[int] | None = None) -> AnyNetwork:
-    """The network that a design describes, its weights as they begin."""
+def make_network(
+    model: Network, encoder: Encoder, widths: Sequence[int] | None = None, sizes: Sequence[int] | None = None
+) -> AnyNetwork:
+    """The network that a design describes, its weights as they begin; `sizes` says how many scores each head has."""
     if isinstance(model.body, Linear | Fm | DeepFm):
-        return WholeNetwork(encoder, model.body, len(model.heads), model.size)
+        return WholeNetwork(encoder, model.body, sizes or [1] * len(model.heads), model.size)
     bodies: Sequence[Body] = model.body if isinstance(model.body, Sequence) else [model.body]
-    return MultiTaskNetwork(encoder, bodies, model.heads, model.size, widths)
+    return MultiTaskNetwork(encoder, bodies, model.heads, model.size, widths, sizes)
 
 
 def encoded(encoder: Encoder, leaves: Mapping[str, LeafCodes], table: pa.Table) -> dict[str, NDArray[Any]]:
@@ -85,11 +95,22 @@ def encoded(encoder: Encoder, leaves: Mapping[str, LeafCodes], table: pa.Table) 
     }
 
 
-def label_columns(heads: Sequence[Head], examples: pa.Table) -> list[Tensor]:
-    """Each head's label in the scale of its loss; NaN where it is null."""
+def label_columns(
+    heads: Sequence[Head], examples: pa.Table, outputs: Mapping[str, Sequence[str]] | None = None
+) -> list[Tensor]:
+    """Each head's label in the scale of its loss, of one with classes a column each; NaN where it is null.
+
+    Args:
+        outputs: Names of the scores of each label with classes.
+    """
     made = []
     for head in heads:
-        y = np.asarray(examples[f"label.{head.label.name}"].to_numpy(zero_copy_only=False), np.float64)
+        names = (outputs or {}).get(head.label.name)
+        own = [
+            np.asarray(examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)
+            for name in names or [head.label.name]
+        ]
+        y = np.stack(own, 1) if names else own[0]
         y = np.log1p(np.maximum(y, 0.0)) if isinstance(head, WatchTime) else y
         made.append(torch.from_numpy(y.astype(np.float32)).to(device()))
     return made
@@ -107,12 +128,5 @@ def draw_negatives(heads: Sequence[Head], targets: Sequence[Tensor], seed: int) 
     return drawn
 
 
-def _loss(head: Head, out_B: Tensor, target_B: Tensor) -> Tensor:
-    known_B = ~torch.isnan(target_B)
-    if not bool(known_B.any()):
-        return out_B.sum() * 0.0
-    out, target = out_B[known_B], target_B[known_B]
-    if isinstance(head, Binary):
-        return functional.binary_cross_entropy_with_logits(out, target)
-    # The median: of watch times on a logarithmic scale, it orders better than their mean.
-    return functional.l1_loss(out, target)
+def _flat(target: Tensor) -> Tensor:
+    return target if target.ndim == 2 else target[:, None]

@@ -1,7 +1,6 @@
 """Training a multi-task network and exporting it."""
 # B = rows
 
-import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from sixfold.design.heads import Binary, Head, Regression, WatchTime
+from sixfold.design.heads import AnyOf, Binary, Head, OneOf, Regression, WatchTime
 from sixfold.design.kinds import Kind
 from sixfold.design.models import Network
 from sixfold.inference.encoding import fit as fit_encoder
@@ -20,8 +19,11 @@ from sixfold.inference.models import Card, load_leaves, write_card
 from sixfold.training.export import export
 from sixfold.training.learner import AnyNetwork, Learner, draw_negatives, encoded, label_columns, make_network
 from sixfold.training.loop import Curve, Progress, device, fit
+from sixfold.training.losses import class_weights
 
 __all__ = ["train_network", "weights_of"]
+
+_RARE = 1e-4
 
 
 def train_network(
@@ -33,6 +35,7 @@ def train_network(
     *,
     hashed: Mapping[str, int] | None = None,
     trees: Mapping[str, Path] | None = None,
+    outputs: Mapping[str, Sequence[str]] | None = None,
     seed: int,
     progress: Callable[[Progress], None],
 ) -> Curve:
@@ -43,6 +46,7 @@ def train_network(
         folder: Where the exported model goes.
         hashed: Which of `names` a hash puts into how many buckets.
         trees: The folders of the exported models whose leaves it reads, by name; they are copied beside it.
+        outputs: Names of the scores of each label with classes; the columns are `label.NAME` of those.
     """
     torch.manual_seed(seed)
     part = np.asarray(examples["part"].to_pylist(), object)
@@ -59,10 +63,13 @@ def train_network(
         hashed=hashed,
         leaves={name: (own.trees, own.codes) for name, own in leaves.items()},
     )
-    targets = draw_negatives(model.heads, label_columns(model.heads, examples), seed)
-    network = make_network(model, encoder).to(device())
-    _start_at_means(network, model.heads, [target[torch.from_numpy(train)] for target in targets])
-    learner = Learner(model, network, encoded(encoder, leaves, examples), targets)
+    targets = draw_negatives(model.heads, label_columns(model.heads, examples, outputs), seed)
+    sizes = [target.shape[1] if target.ndim == 2 else 1 for target in targets]
+    network = make_network(model, encoder, sizes=sizes).to(device())
+    learned = [target[torch.from_numpy(train)] for target in targets]
+    _start_at_means(network, model.heads, learned)
+    weights = class_weights(model.heads, learned)
+    learner = Learner(model, network, encoded(encoder, leaves, examples), targets, weights)
     train_rows, held_rows = (learner.labelled(rows) for rows in (train, held))
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
@@ -81,13 +88,14 @@ def train_network(
         progress=progress,
     )
     torch.save(network.state_dict(), weights_of(folder))
-    heads = tuple(head.label.name for head in model.heads)
+    heads = tuple(n for head in model.heads for n in (outputs or {}).get(head.label.name, [head.label.name]))
+    exclusive = tuple(tuple((outputs or {})[h.label.name]) for h in model.heads if isinstance(h, OneOf))
     sample = {
         name: array.astype(np.int64) if array.dtype == np.int32 else array
         for name, array in encoded(encoder, leaves, examples.slice(0, 64)).items()
     }
     export(_Served(network, model.heads), sample, heads, folder / "model.onnx")
-    write_card(folder, Card("network", heads, {"inputs": encoder}, leaves=tuple(trees or {})))
+    write_card(folder, Card("network", heads, {"inputs": encoder}, leaves=tuple(trees or {}), exclusive=exclusive))
     return curve
 
 
@@ -114,12 +122,17 @@ class _Served(nn.Module):
         self.network, self.heads = network, heads
 
     def forward(self, arrays: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        outputs = self.network(arrays)
-        return tuple(_in_unit(head, out, arrays) for head, out in zip(self.heads, outputs))
+        found: list[Tensor] = []
+        for head, out in zip(self.heads, self.network(arrays)):
+            in_unit = _in_unit(head, out, arrays)
+            found += [in_unit[:, at] for at in range(in_unit.shape[1])] if in_unit.ndim == 2 else [in_unit]
+        return tuple(found)
 
 
 def _in_unit(head: Head, out_B: Tensor, arrays: dict[str, Tensor]) -> Tensor:
-    if isinstance(head, Binary):
+    if isinstance(head, OneOf):
+        return torch.softmax(out_B, 1)
+    if isinstance(head, Binary | AnyOf):
         return torch.sigmoid(out_B)
     if isinstance(head, Regression):
         return out_B
@@ -131,8 +144,10 @@ def _in_unit(head: Head, out_B: Tensor, arrays: dict[str, Tensor]) -> Tensor:
 def _start_at_means(network: AnyNetwork, heads: Sequence[Head], targets: Sequence[Tensor]) -> None:
     """A head starts at its label's mean; else the first batches are spent on getting there."""
     for at, (head, target) in enumerate(zip(heads, targets)):
-        mean = float(torch.nanmean(target))
-        if not isinstance(head, Binary):
+        mean = torch.nanmean(target, 0)
+        if isinstance(head, OneOf):
+            mean = torch.log(mean.clamp(min=_RARE))
+        elif isinstance(head, Binary | AnyOf):
+            mean = torch.logit(mean.clamp(_RARE, 1 - _RARE))
+        if bool(torch.isfinite(mean).all()):
             network.start_at(at, mean)
-        elif 0 < mean < 1:
-            network.start_at(at, math.log(mean / (1 - mean)))
