@@ -30,6 +30,7 @@ from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule,
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
 from sixfold.design.stores import Lmdb, Redis
+from sixfold.design.texts import HashedText
 
 if _typing.TYPE_CHECKING:
     from sixfold.design.system import System
@@ -59,6 +60,7 @@ __all__ = [
     "Fm",
     "Framing",
     "Hashed",
+    "HashedText",
     "ItemNeighbours",
     "JsonLines",
     "Label",

@@ -8,6 +8,7 @@ from sources_world import NOW, World, play, plays, videos
 import sixfold as sf
 from sixfold.data.ingested import Ingested
 from sixfold.data.rows import RowChecker
+from sixfold.design import resolve
 from sixfold.stores.lmdb_log import LmdbLog
 from sixfold.stores.log import NewEvent
 
@@ -293,3 +294,27 @@ def test_many_runs_with_new_events_keep_the_number_of_files_small(world, tmp_pat
     assert len(world.rows(stream)) == 40
     assert len(Ingested.of_schemas([stream], world.folder).files("plays")) < 33
     log.close()
+
+
+def test_an_optional_key_may_be_null_and_a_row_is_one_event_with_it_and_without(world, tmp_path):
+    time, viewer, video = sf.Time("time_ms", unit="ms"), sf.Entity("viewer"), sf.Entity("video")
+    rows = [play(None, 1, 5), play(None, 1, 5), play(2, 1, 5), play(None, 1, 6), play(None, None, 7)]
+    world.parquet("a.parquet", rows)
+    stream = resolve.stream(
+        sf.Events(
+            "plays", sf.Parquet("a.parquet"), viewer.key("user_id", optional=True), video.key("video_id"), time=time
+        )
+    )
+    (one,) = world.ingest(stream).sources
+    assert (one.read, one.new, one.duplicates, one.refused) == (5, 3, 1, 1)
+    assert world.rows(stream, "viewer, video, time") == [(None, "1", 5000), ("2", "1", 5000), (None, "1", 6000)]
+    posted = RowChecker(stream, "UTC").check([*rows, {"video_id": 1, "time_ms": 5}], 10**15)
+    assert [refused.index for refused in posted.refused] == [4]
+    ids = [event.event_id for event in posted.accepted]
+    assert ids[0] == ids[1] == ids[4]
+    assert len(set(ids)) == 3
+    log = LmdbLog(tmp_path / "log")
+    log.append(posted.accepted, arrival_us=10**15)
+    again = world.ingest(stream, log=log)
+    log.close()
+    assert [one.new for one in again.sources] == [0, 0]

@@ -107,7 +107,7 @@ class Layout:
 def layout(schema: Stream | TableSchema) -> Layout:
     """The layout of a stream or a table."""
     if isinstance(schema, Stream):
-        keys = tuple(_key(key, required=not key.is_list) for key in schema.keys)
+        keys = tuple(_key(key, required=not (key.is_list or key.optional)) for key in schema.keys)
         time = OutColumn("time", (schema.time.raw,), TIME, schema.time.unit, required=True)
         own = (*keys, time, *(_field(field) for field in schema.fields))
         identity: tuple[str, ...] = (*(key.name for key in keys), "time")

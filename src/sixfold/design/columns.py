@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sixfold.design.kinds import FLAG, NUMBER, TEXT, TIME, Kind
+from sixfold.design.kinds import FLAG, NUMBER, PROSE, TIME, Kind
 from sixfold.design.units import SECONDS
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
@@ -22,7 +22,7 @@ class Type:
 
     def kind(self, domain: str) -> Kind:
         """The kind of its values; `domain` is the column's full name, `group.column`."""
-        return {Number: NUMBER, Flag: FLAG, Time: TIME, Text: TEXT}[type(self)]
+        return {Number: NUMBER, Flag: FLAG, Time: TIME, Text: PROSE}[type(self)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Time(Type):
 
 @dataclass(frozen=True, slots=True)
 class Text(Type):
-    """Prose; it has no vocabulary."""
+    """Prose, which a network reads word by word (`Network(text=)`)."""
 
 
 @dataclass(frozen=True, slots=True)

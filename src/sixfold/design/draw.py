@@ -117,6 +117,8 @@ def _evaluation(system: System) -> list[str]:
 
 def _deployment(system: System) -> list[str]:
     d = system.deployment
+    if system.item is None:
+        return [f"predict    {d.predict.name}, one answer a {system.query}", f"stores     {d.stores}"]
     sources = [f"{top.model.name}.top({top.n})" for top in d.candidates] or ["every available item"]
     lines = [f"candidates {', '.join(sources)}"]
     lines += [f"filter     {condition.text}" for condition in system.filters]

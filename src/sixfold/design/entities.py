@@ -16,6 +16,8 @@ class Key:
     raw: tuple[str, ...]
     is_list: bool = False
     split: str | None = None
+    optional: bool = False
+    """Whether a row may be about none of them; it then counts for no features of theirs."""
     at: str = field(default_factory=caller, repr=False, compare=False)
 
 
@@ -31,9 +33,13 @@ class Entity:
             rule = "a plain name (letters, digits, _), other than 'now'"
             raise InvalidField(where=self.at, part="Entity", field="name", rule=rule, value=self.name)
 
-    def key(self, *raw: str) -> Key:
-        """One key a row, from these raw columns (none: the column named as the entity)."""
-        return Key(self, raw or (self.name,))
+    def key(self, *raw: str, optional: bool = False) -> Key:
+        """One key a row, from these raw columns (none: the column named as the entity).
+
+        Args:
+            optional: Whether an event may lack it (a post without a known author); without it such a row is refused.
+        """
+        return Key(self, raw or (self.name,), optional=optional)
 
     def keys(self, raw: str | None = None, *, split: str | None = None) -> Key:
         """Many keys a row, from a list column, or from text cut at `split`."""

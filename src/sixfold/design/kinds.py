@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FLAG", "NUMBER", "TEXT", "TIME", "Base", "Kind"]
+__all__ = ["FLAG", "NUMBER", "PROSE", "TEXT", "TIME", "Base", "Kind"]
 
 Base = Literal["number", "flag", "time", "text"]
 
@@ -19,7 +19,9 @@ class Kind:
     base: Base
     is_list: bool = False
     domain: str | None = None
-    """The vocabulary of a text value: an entity's name, or `group.column` for a category; None for prose."""
+    """The vocabulary of a text value: an entity's name, or `group.column` for a category; None for other texts."""
+    prose: bool = False
+    """Whether it is a text to be read word by word."""
 
     def __str__(self) -> str:
         return f"list of {self.base}" if self.is_list else self.base
@@ -31,3 +33,4 @@ class Kind:
 
 
 NUMBER, FLAG, TIME, TEXT = Kind("number"), Kind("flag"), Kind("time"), Kind("text")
+PROSE = Kind("text", prose=True)

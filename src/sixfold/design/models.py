@@ -11,6 +11,7 @@ from sixfold.design.entities import Entity
 from sixfold.design.framing import Label
 from sixfold.design.groups import Group
 from sixfold.design.heads import Head
+from sixfold.design.texts import HashedText
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
@@ -121,6 +122,8 @@ class Network(Model):
     """Width of the embedding of a category; below stacked bodies one of few values has a smaller one."""
     min_count: int = field(default=10, kw_only=True)
     """A category seen less often in the training part shares the unknown's embedding."""
+    text: HashedText = field(default_factory=HashedText, kw_only=True)
+    """How its inputs that are `Text` are read."""
     training: Training = field(
         default_factory=lambda: Training(epochs=2, batch_size=1024, learning_rate=0.002), kw_only=True
     )

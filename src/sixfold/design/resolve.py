@@ -151,7 +151,7 @@ def _order(groups: Mapping[str, Derived]) -> list[str]:
 def _cast(column: Type, expression: Expression, name: str, part: str) -> Kind:
     kind, own = column.kind(name), expression.kind
     if kind.base == own.base or (kind.base == "text" and own.base in ("number", "flag") and not own.is_list):
-        return Kind(kind.base, own.is_list, kind.domain)
+        return Kind(kind.base, own.is_list, kind.domain, kind.prose)
     if kind.base == "number" and own.base == "flag" and not own.is_list:
         return kind
     rule = f"around an expression of its kind, not around a {own}"
@@ -198,7 +198,7 @@ def _aggregate(name: str, spec: AggregateSpec, names: Scope, events: Stream, par
 
 
 def _key(key: Key, name: str | None = None) -> KeyField:
-    return KeyField(key.entity.name, key.raw, key.is_list, key.split, name or key.entity.name)
+    return KeyField(key.entity.name, key.raw, key.is_list, key.split, name or key.entity.name, key.optional)
 
 
 def _field(name: str, column: Type, group: str) -> Field:

@@ -39,6 +39,8 @@ class KeyField:
     split: str | None = None
     name: str = ""
     """The column's name in the group: the entity's name, but for a table's further keys (`author=author.key(…)`)."""
+    optional: bool = False
+    """Of an event's key: whether it may be null."""
 
 
 @dataclass(frozen=True, slots=True)

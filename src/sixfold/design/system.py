@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from sixfold.design import resolve
-from sixfold.design.bodies import Whole
+from sixfold.design.bodies import DeepFm, Fm, Whole
 from sixfold.design.checks import parse_checks
 from sixfold.design.columns import Column
 from sixfold.design.data import Data
@@ -204,8 +204,8 @@ class System:
     def _resolve_framing(self, framing: Framing) -> None:
         stream = resolve.stream_kinds(self.examples)
         keys = {key.entity: Kind("text", key.is_list, key.entity) for key in self.examples.keys}
-        kinds = {**self.kinds, **keys, **stream}
-        names = resolve.scope(kinds, own=self.examples.name, keys=self._spellings)
+        self.example_kinds: dict[str, Kind] = {**self.kinds, **keys, **stream}
+        names = resolve.scope(self.example_kinds, own=self.examples.name, keys=self._spellings)
         self.where = self._condition(framing.where, names, framing.at, "Framing.where")
         self.available = self._condition(framing.available, self._scope(), framing.at, "Framing.available")
         asked = [self.query, *([self.item] if self.item else [])]
@@ -230,7 +230,7 @@ class System:
                 self._resolve_scoring(model, part)
             if isinstance(model, TwoTower):
                 self._plain_inputs([*model.query, *model.item], (Hashed, Leaves), model.at, part)
-                self.inputs([*model.query, *model.item], where=model.at, part=part)
+                self._check_texts(model, part)
             if isinstance(model, Rule):
                 ordered = parse(model.expression, self._scope(), where=model.at, part=part)
                 if ordered.kind.is_list or ordered.kind.base not in ("number", "time", "flag"):
@@ -251,6 +251,7 @@ class System:
         elif isinstance(model.body, Sequence) and any(isinstance(body, Whole) for body in model.body):
             rule = "alone: Linear, Fm and DeepFm are whole models, the others are stacked"
             raise InvalidField(where=model.at, part=part, field="body", rule=rule, value=model.body)
+        self._check_texts(model, part)
         if not model.inputs or not model.heads:
             rule = "one or more of each"
             raise InvalidField(where=model.at, part=part, field="inputs, heads", rule=rule, value=model.inputs)
@@ -268,13 +269,27 @@ class System:
                 rule = "of flags and numbers: trees are one ensemble a number"
                 raise InvalidField(where=model.at, part=part, field="heads", rule=rule, value=head.label.name)
 
+    def _check_texts(self, model: Network | Trees | TwoTower, part: str) -> None:
+        """Texts are read by networks alone, each by itself."""
+        if isinstance(model, TwoTower):
+            inputs: Sequence[Input] = [*model.query, *model.item]
+        else:
+            inputs = model.inputs
+        body = getattr(model, "body", None)
+        read = [name for name in self.inputs(inputs, where=model.at, part=part) if self.kinds[name].prose]
+        if read and (not isinstance(model, Network) or isinstance(body, Fm | DeepFm)):
+            who = type(body).__name__ if isinstance(model, Network) else type(model).__name__
+            rule = f"other than a Text, which {who} does not read (a Network of stacked bodies or of Linear does)"
+            raise InvalidField(where=model.at, part=part, field="inputs", rule=rule, value=read[0])
+
     def _plain_inputs(self, inputs: Sequence[Input], refused: tuple[type, ...], at: str, part: str) -> None:
         if found := [one for one in inputs if isinstance(one, refused)]:
             rule = f"other than {type(found[0]).__name__}, which {part.split(maxsplit=1)[0]} does not take"
             raise InvalidField(where=at, part=part, field="inputs", rule=rule, value=found[0])
 
     def _resolve_evaluation(self, evaluation: Evaluation) -> None:
-        at, names = evaluation.at, self._scope()
+        at, known = evaluation.at, {**self.example_kinds, "now": TIME}
+        names = resolve.scope(known, own=self.examples.name, keys=self._spellings)
         self.slices: dict[str, Expression] = {}
         for name, text in evaluation.slices.items():
             condition = self._condition(text, names, at, f"Evaluation.slices[{name!r}]")
@@ -304,7 +319,8 @@ class System:
             if metric.of is not None and metric.of not in self.label_groups:
                 self.measured[metric.of] = parse(metric.of, scores, where=at, part=f"Evaluation {metric}", now=False)
             read = self.slices[metric.slice].names if metric.slice is not None else ()
-            if METRICS[metric.name].source == "lists" and any(self.depends(name) - {self.query} for name in read):
+            other = any(name not in self.kinds or self.depends(name) - {self.query} for name in read)
+            if METRICS[metric.name].source == "lists" and other:
                 rule = f"without [{metric.slice}], which reads more than the {self.query} that a list is asked for"
                 raise InvalidMetric(where=at, part="Evaluation", text=str(metric), rule=rule)
 

@@ -143,7 +143,9 @@ class _Group:
         for a in self.aggregates:
             if self.lists and (a.kind.is_list or a.kind.base != "number"):
                 rule = f"a number, since {' and '.join(self.lists)} has a list of keys"
-                raise InvalidField(where=group.at, part=f"Features {group.name}", field=a.name, rule=rule, value=a.kind)
+                raise InvalidField(
+                    where=group.at, part=f"Features {group.name}", field=a.name, rule=rule, value=str(a.kind)
+                )
 
     def read(self, base: str, seen_B: NDArray[np.int64] | None) -> dict[str, pa.ChunkedArray]:
         """Columns by canonical name, a value for each `_row` of the table `base`, in order.

@@ -41,12 +41,12 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
         names: Canonical names of the columns to add, each as of the example's time.
 
     Returns:
-        `time`, the keys, the context, `label.NAME` (DOUBLE, null where it takes no part), `delay.NAME` (how many
-        seconds after the example the outcome came, where the label says when; null where it did not), `known.NAME`
-        (from when the label may be used, where the design learns on), `part` and the columns asked for. `part` is
-        'train', 'validation' or 'test'; null where every label came too late for the example's part, and where
-        `ByColumn` names no part. Rows without any label at the end of the data are left out, and so are rows without
-        the key of the query or of the item.
+        `time`, the keys, the context, outcomes that slices read, `label.NAME` (DOUBLE, null where it takes no part),
+        `delay.NAME` (how many seconds after the example the outcome came, where the label says when; null where it did
+        not), `known.NAME` (from when the label may be used, where the design learns on), `part` and the columns asked
+        for. `part` is 'train', 'validation' or 'test'; null where every label came too late for the example's part,
+        and where `ByColumn` names no part. Rows without any label at the end of the data are left out, and so are rows
+        without the key of the query or of the item.
 
     Raises:
         NoExamples: no row is an example.
@@ -150,7 +150,8 @@ class _Source:
     def __init__(self, scratch: Scratch, system: System, ingested: Relations) -> None:
         self.scratch, self.system, self.ingested = scratch, system, ingested
         stream, split = system.examples, system.evaluation.split
-        self.carried = list(dict.fromkeys([*system.row.base, *system.context]))
+        sliced = sorted(name for one in system.slices.values() for name in one.names if name not in system.kinds)
+        self.carried = list(dict.fromkeys([*system.row.base, *system.context, *sliced]))
         read = [label.names for label in system.labels.values()] + ([system.where.names] if system.where else [])
         read += [label.time.names for label in system.labels.values() if label.time is not None]
         self.columns = frozenset().union(*read)

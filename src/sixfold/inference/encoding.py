@@ -1,7 +1,7 @@
 """From named columns to the arrays that a model reads: vocabularies and scales, fitted on the training part alone."""
 # B = rows, N = numbers, C = categories, L = length of a list
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sixfold.design.kinds import Kind
 from sixfold.features.arrays import Array, Lists, Values
+from sixfold.inference.text import GRAMS, TextCoder
 
 __all__ = ["NULL", "UNKNOWN", "Encoder", "NumberScale", "TextCodes", "Vocabulary", "counts", "extended", "fit"]
 
@@ -116,6 +117,8 @@ class Encoder:
     vocabularies: dict[str, Vocabulary]
     leaves: tuple[TextCodes, ...] = ()
     """What trees say of a row: int64 (B, trees) under the name, from whoever has the trees."""
+    texts: tuple[TextCoder, ...] = ()
+    """Prose; each gives arrays of its own (see `inference.text`)."""
 
     @property
     def all_lists(self) -> tuple[TextCodes, ...]:
@@ -130,7 +133,8 @@ class Encoder:
     def names(self) -> frozenset[str]:
         """Canonical names of the columns that it reads."""
         texts = (*self.categories, *self.lists)
-        return frozenset([*(scale.name for scale in self.numbers), *(field.name for field in texts), *self.raw])
+        prose = (coder.name for coder in self.texts)
+        return frozenset([*(scale.name for scale in self.numbers), *(field.name for field in texts), *self.raw, *prose])
 
     @property
     def width(self) -> int:
@@ -154,6 +158,8 @@ class Encoder:
         for name in self.raw:
             data, valid = _floats(table[name])
             arrays[f"raw:{name}"] = np.where(valid, data, 0.0).astype(np.float32)
+        for coder in self.texts:
+            arrays |= coder.encode(table[coder.name].to_pylist())
         return arrays
 
     def encode(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[Any]]:
@@ -175,6 +181,9 @@ class Encoder:
         for name in self.raw:
             data, valid = _values(columns[name])
             arrays[f"raw:{name}"] = np.ascontiguousarray(_spread(np.where(valid, data, 0.0).astype(np.float32), rows))
+        for coder in self.texts:
+            found = coder.encode(columns[coder.name].to_list())
+            arrays |= {n: a if n.endswith(GRAMS) else np.ascontiguousarray(_spread(a, rows)) for n, a in found.items()}
         return arrays
 
     def to_json(self) -> bytes:
@@ -198,6 +207,7 @@ def fit(
     vocabularies: Mapping[str, Vocabulary] | None = None,
     hashed: Mapping[str, int] | None = None,
     leaves: Mapping[str, tuple[int, int]] | None = None,
+    text: Callable[[str], TextCoder] | None = None,
 ) -> Encoder:
     """Fit scales and vocabularies on the training rows.
 
@@ -211,8 +221,10 @@ def fit(
         vocabularies: Taken as they are for the domains that they name.
         hashed: Texts that a hash puts into so many buckets.
         leaves: For each model of trees how many trees it has, and how many codes their leaves take together.
+        text: Gives the coder of a column of prose; without it prose is a category like other texts.
     """
-    texts = [name for name in names if kinds[name].base == "text"]
+    prose = [name for name in names if kinds[name].prose and not kinds[name].is_list] if text is not None else []
+    texts = [name for name in names if kinds[name].base == "text" and name not in prose]
     hashed = hashed or {}
     domain_of = {n: f"{kinds[n].domain or n}#{hashed[n]}" if n in hashed else kinds[n].domain or n for n in texts}
     domains: dict[str, list[str]] = {}
@@ -237,6 +249,7 @@ def fit(
         tuple(raw),
         fitted,
         tuple(TextCodes(name, name, trees) for name, (trees, _) in (leaves or {}).items()),
+        tuple(text(name) for name in prose) if text is not None else (),
     )
 
 

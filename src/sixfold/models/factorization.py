@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sixfold.design.bodies import DeepFm, Fm, Linear, Whole
 from sixfold.inference.encoding import Encoder
 from sixfold.models.layers import alone, embedding, root_pool
+from sixfold.models.text import DirectText
 
 __all__ = ["WholeNetwork"]
 
@@ -29,7 +30,8 @@ class WholeNetwork(nn.Module):
         """
         super().__init__()
         self.sizes, heads = list(sizes), sum(sizes)
-        self.parts = nn.ModuleList([_FirstOrder(encoder, heads)])
+        self.parts = nn.ModuleList([_FirstOrder(encoder, heads)] if _plain(encoder) else [])
+        self.parts.extend(DirectText(coder, heads) for coder in encoder.texts)
         if isinstance(body, Linear):
             if body.crosses > 1 and len(encoder.categories) > 1:
                 self.parts.append(_Crosses(len(encoder.categories), body.crosses, body.buckets, heads))
@@ -47,6 +49,11 @@ class WholeNetwork(nn.Module):
         first = sum(self.sizes[:head])
         with torch.no_grad():
             self.bias[first : first + self.sizes[head]] = value
+
+
+def _plain(encoder: Encoder) -> bool:
+    """Whether there is anything but texts."""
+    return bool(encoder.width or encoder.categories or encoder.all_lists)
 
 
 class _FirstOrder(nn.Module):

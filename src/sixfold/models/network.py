@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from sixfold.design.bodies import Body, Cross, Experts
 from sixfold.design.heads import Head, WatchTime
+from sixfold.design.texts import HashedText
 from sixfold.inference.encoding import Encoder
 from sixfold.models.layers import CrossLayers, ExpertMixture, alone, embedding, root_pool
+from sixfold.models.text import DirectText, TextEncoder
 
 __all__ = ["MultiTaskNetwork"]
 
@@ -27,12 +29,14 @@ class MultiTaskNetwork(nn.Module):
         size: int,
         widths: Sequence[int] | None = None,
         scores: Sequence[int] | None = None,
+        text: HashedText | None = None,
     ) -> None:
         """
         Args:
             size: The widest embedding; a category with few values has a narrower one.
             widths: Of the categories' embeddings, where they are not to follow from how many values there are.
             scores: How many each head has; one where it is not given.
+            text: How texts are read, where the encoder has some.
         """
         super().__init__()
         self.lists = [field.name for field in encoder.all_lists]
@@ -42,14 +46,18 @@ class MultiTaskNetwork(nn.Module):
         self.categories = nn.ModuleList(embedding(codes, width, 0.01) for codes, width in zip(sizes, widths))
         lists = encoder.sizes(encoder.all_lists)
         self.list_embeddings = nn.ModuleList(embedding(codes, size, 0.01) for codes in lists)
+        self.scores = list(scores or [1] * len(heads))
+        self.texts = nn.ModuleList(TextEncoder(coder, text or HashedText()) for coder in encoder.texts)
+        self.direct = nn.ModuleList(DirectText(coder, sum(self.scores)) for coder in encoder.texts)
         width = encoder.width + sum(widths) + size * len(lists)
+        width += sum(TextEncoder.width_of(text or HashedText()) for _ in encoder.texts)
         self.bodies = nn.ModuleList()
         for body in bodies:
             module, width = _body(body, width, len(heads))
             self.bodies.append(module)
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Linear(width, _HEAD_WIDTH), nn.ReLU(), nn.Linear(_HEAD_WIDTH, outputs))
-            for outputs in scores or [1] * len(heads)
+            for outputs in self.scores
         )
         self.durations = [f"raw:{h.duration}" if isinstance(h, WatchTime) else None for h in heads]
 
@@ -58,11 +66,15 @@ class MultiTaskNetwork(nn.Module):
         parts = [arrays["numbers"]] if "numbers" in arrays else []
         parts += [table(arrays["categories"][:, at]) for at, table in enumerate(self.categories)]
         parts += [root_pool(arrays[n], table) for n, table in zip(self.lists, self.list_embeddings)]
+        parts += [text(arrays) for text in self.texts]
         x: Tensor | list[Tensor] = torch.cat(parts, 1)
         for body in self.bodies:
             x = body(x)
         per_head = x if isinstance(x, list) else [x] * len(self.heads)
-        return [alone(head(own)) for head, own in zip(self.heads, per_head)]
+        found = [head(own) for head, own in zip(self.heads, per_head)]
+        for direct in self.direct:
+            found = [out + more for out, more in zip(found, direct(arrays).split(self.scores, 1))]
+        return [alone(out) for out in found]
 
     def start_at(self, head: int, value: Tensor) -> None:
         """Let a head begin near this value, or these of its scores."""

@@ -54,7 +54,7 @@ def sides(system: System) -> Sides:
             names |= {*system.inputs([*model.query, *model.item], where=model.at, part=model.name)}
     conditions = [*system.rules.values(), *system.filters, *system.slices.values()]
     for expression in conditions + ([system.available] if system.available else []):
-        names |= expression.names
+        names |= expression.names & system.kinds.keys()  # a list is never sliced by an outcome
     item = {name for name in names if system.item in system.depends(name)}
     return Sides(tuple(sorted(names - item)), tuple(sorted(item - {str(system.item)})))
 
@@ -97,7 +97,7 @@ def examples_step(job: Job) -> None:
             names |= {*system.inputs(model.inputs, where=model.at, part=model.name)}
             names |= {str(head.duration) for head in model.heads if hasattr(head, "duration")}
     for condition in system.slices.values():
-        names |= condition.names
+        names |= condition.names & system.kinds.keys()  # outcomes come with the examples
     with job.connect() as con:
         table = build(con, system, job.ingested, sorted(names))
     pq.write_table(table, job.folder("examples") / "examples.parquet")

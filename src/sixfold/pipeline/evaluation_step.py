@@ -179,7 +179,7 @@ class _Meter:
             return np.ones(len(self.examples), bool)
         system = self.job.system
         condition = system.slices[name]
-        columns = {n: from_arrow(self.examples[n], system.kinds[n]) for n in condition.names}
+        columns = {n: from_arrow(self.examples[n], system.example_kinds[n]) for n in condition.names}
         found = evaluate(condition, columns, np.asarray(self.examples["time"], np.int64), system.timezone)
         assert isinstance(found, Values)
         return np.broadcast_to(np.asarray(found.data, bool) & found.valid, (len(self.examples),))

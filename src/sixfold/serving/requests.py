@@ -23,6 +23,8 @@ MAX_ITEMS = 10_000
 """Most items that a request may name, and most rows that it may have predicted."""
 MAX_TEXT = 1000
 """Most characters of a key or a category: keys of pairs repeat them for every candidate."""
+MAX_PROSE = 1_000_000
+"""Most characters of a text that is read word by word."""
 MAX_NUMBER = 1e300
 
 
@@ -138,7 +140,7 @@ def _plain(system: System, rows: list[Any], names: Sequence[str]) -> dict[str, A
         kind, types = system.kinds[spelled[one]], set(map(type, values)) - {type(None)}
         if kind.is_list or types - _PLAIN.get(kind.base, set()):
             return None
-        if kind.base == "text" and max((len(value) for value in values if value is not None), default=0) > MAX_TEXT:
+        if kind.base == "text" and max((len(value) for value in values if value is not None), default=0) > _most(kind):
             return None
         if kind.base == "number" and not all(value is None or abs(value) <= MAX_NUMBER for value in values):
             return None
@@ -175,9 +177,13 @@ def _value(value: Any, kind: Kind, field: str) -> Any:
             found, rule = _time_us(value), "a time: ISO text or microseconds"
     if found is None:
         raise InvalidRequest(field=field, rule=rule, got=value)
-    if isinstance(found, str) and len(found) > MAX_TEXT:
-        raise InvalidRequest(field=field, rule=f"at most {MAX_TEXT} characters long", got=found[:80])
+    if isinstance(found, str) and len(found) > _most(kind):
+        raise InvalidRequest(field=field, rule=f"at most {_most(kind)} characters long", got=found[:80])
     return found
+
+
+def _most(kind: Kind) -> int:
+    return MAX_PROSE if kind.prose else MAX_TEXT
 
 
 def _items(items: Any) -> list[str] | None:

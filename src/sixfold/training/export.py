@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sixfold.errors import ExportDiffers
+from sixfold.inference.text import GRAMS, PAIRS, WORDS
 
 __all__ = ["export"]
 
@@ -37,6 +38,12 @@ def export(module: nn.Module, arrays: dict[str, NDArray[Any]], outputs: Sequence
     used = {name: array for name, array in arrays.items() if array.ndim == 1 or array.shape[1]}
     sample = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in used.items()}
     rows = torch.export.Dim("rows", min=1)
+    shapes: dict[str, dict[int, Any]] = {name: {0: rows} for name in sample}
+    for name in sample:  # texts have as many words as the longest has, and codes for each distinct word
+        if name.endswith((WORDS, PAIRS)):
+            shapes[name][1] = torch.export.Dim(f"length{list(sample).index(name.rpartition(':')[0] + WORDS)}", min=1)
+        elif name.endswith(GRAMS):
+            shapes[name] = {0: torch.export.Dim(f"distinct{list(sample).index(name)}", min=1)}
     with _quiet():
         torch.onnx.export(
             module,
@@ -45,7 +52,7 @@ def export(module: nn.Module, arrays: dict[str, NDArray[Any]], outputs: Sequence
             kwargs={"arrays": sample},
             input_names=list(sample),
             output_names=list(outputs),
-            dynamic_shapes={"arrays": {name: {0: rows} for name in sample}},
+            dynamic_shapes={"arrays": shapes},
             dynamo=True,
             external_data=False,
             verbose=False,

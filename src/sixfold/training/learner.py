@@ -15,6 +15,7 @@ from sixfold.design.heads import Binary, Head, WatchTime
 from sixfold.design.models import Network
 from sixfold.inference.encoding import Encoder
 from sixfold.inference.leaves import LeafCodes
+from sixfold.inference.text import GRAMS, PAIRS, WORDS
 from sixfold.models.factorization import WholeNetwork
 from sixfold.models.network import MultiTaskNetwork
 from sixfold.training.loop import device, tensors
@@ -72,7 +73,10 @@ class Learner:
 
     def _outputs(self, rows_B: Tensor) -> list[Tensor]:
         # Leaves are kept in few bytes: there is one for each tree and row.
-        batch = {name: array[rows_B] for name, array in self._arrays.items()}
+        grams = {name: array for name, array in self._arrays.items() if name.endswith(GRAMS)}
+        batch = {name: array[rows_B] for name, array in self._arrays.items() if name not in grams}
+        for name, array in grams.items():
+            batch |= _texts_of(batch, name.removesuffix(GRAMS), array)
         found: list[Tensor] = self.network({n: a.long() if a.dtype == torch.int32 else a for n, a in batch.items()})
         return found
 
@@ -84,13 +88,16 @@ def make_network(
     if isinstance(model.body, Linear | Fm | DeepFm):
         return WholeNetwork(encoder, model.body, sizes or [1] * len(model.heads), model.size)
     bodies: Sequence[Body] = model.body if isinstance(model.body, Sequence) else [model.body]
-    return MultiTaskNetwork(encoder, bodies, model.heads, model.size, widths, sizes)
+    return MultiTaskNetwork(encoder, bodies, model.heads, model.size, widths, sizes, model.text)
 
 
 def encoded(encoder: Encoder, leaves: Mapping[str, LeafCodes], table: pa.Table) -> dict[str, NDArray[Any]]:
-    """All arrays that a network reads of a table; leaves in 32 bits."""
+    """All arrays that a network reads of a table; codes of leaves and of texts in 32 bits."""
+    arrays = encoder.encode_table(table)
+    of_texts = [name for name in arrays if name.endswith((WORDS, PAIRS, GRAMS))]
     return {
-        **encoder.encode_table(table),
+        **arrays,
+        **{name: arrays[name].astype(np.int32) for name in of_texts},
         **{name: own.of_table(table).astype(np.int32) for name, own in leaves.items()},
     }
 
@@ -126,6 +133,20 @@ def draw_negatives(heads: Sequence[Head], targets: Sequence[Tensor], seed: int) 
             target = torch.where((target == 0) & left_out, torch.nan, target)
         drawn.append(target)
     return drawn
+
+
+def _texts_of(batch: Mapping[str, Tensor], name: str, grams: Tensor) -> dict[str, Tensor]:
+    """The arrays of a text, cut to what a batch has: its longest text, its distinct words."""
+    words_BL, pairs_BL = batch[name + WORDS], batch[name + PAIRS]
+    length = max(1, int((words_BL > 0).sum(1).max()))
+    # Nothing keeps its place at the front.
+    flat = torch.cat([words_BL.new_zeros(1), words_BL[:, :length].flatten()])
+    distinct, place = torch.unique(flat, return_inverse=True)
+    return {
+        name + WORDS: place[1:].view(-1, length),
+        name + PAIRS: pairs_BL[:, :length],
+        name + GRAMS: grams[distinct.long()],
+    }
 
 
 def _flat(target: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from sixfold.design.models import Network
 from sixfold.inference.encoding import fit as fit_encoder
 from sixfold.inference.leaves import LeafCodes, leaf_folder
 from sixfold.inference.models import Card, load_leaves, write_card
+from sixfold.inference.text import TextCoder
 from sixfold.training.export import export
 from sixfold.training.learner import AnyNetwork, Learner, draw_negatives, encoded, label_columns, make_network
 from sixfold.training.loop import Curve, Progress, device, fit
@@ -62,6 +63,7 @@ def train_network(
         min_count=model.min_count,
         hashed=hashed,
         leaves={name: (own.trees, own.codes) for name, own in leaves.items()},
+        text=lambda name: TextCoder(name, model.text.buckets, model.text.longest, model.text.normalise),
     )
     targets = draw_negatives(model.heads, label_columns(model.heads, examples, outputs), seed)
     sizes = [target.shape[1] if target.ndim == 2 else 1 for target in targets]
