@@ -5,10 +5,10 @@ from types import ModuleType
 import sixfold as sf
 
 NAMES = """
-    AnyOf AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database DeepFm Deployment Derived Entity
-    Evaluation Events Experts Explore Features Flag Fm Framing Hashed HashedText ItemNeighbours JsonLines Label Linear
-    Lmdb Mlp Models Network Number OneOf Pace Parquet Query Redis Regression Requirements Retrain Rule SecondPrice
-    System Table Text Time Training Trees TwoTower WatchTime
+    Action AnyOf AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database DeepFm Deployment Derived
+    Entity Evaluation Events Experts Explore Features Flag Fm Framing Hashed HashedText ItemNeighbours JsonLines Label
+    Linear Lmdb Mlp Models Network Number OneOf Pace Parquet Query Redis Regression Requirements Retrain Rule
+    SecondPrice System Table Text Time Training Trees TwoTower WatchTime
     answers count decayed distinct first last max mean min rate since_last std sum top
 """
 

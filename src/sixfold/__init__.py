@@ -27,6 +27,7 @@ from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Derived, Events, Features, Table, answers
 from sixfold.design.heads import AnyOf, Binary, OneOf, Regression, WatchTime
 from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule, Training, Trees, TwoTower
+from sixfold.design.policy import Action
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
 from sixfold.design.stores import Lmdb, Redis
@@ -36,6 +37,7 @@ if _typing.TYPE_CHECKING:
     from sixfold.design.system import System
 
 __all__ = [
+    "Action",
     "AnyOf",
     "AtMost",
     "Binary",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sixfold.design.columns import Column
+from sixfold.design.policy import Action
 from sixfold.design.stores import Lmdb, Redis, Stores
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
@@ -134,6 +135,8 @@ class Deployment:
     value: str | None = None
     """What orders the answer, where the framing has an item: an expression over the model's scores and any column."""
     rerank: Sequence[Rerank] = ()
+    policy: Sequence[Action] = ()
+    """Of a framing without item: what is done with a row, the first action whose threshold it passes."""
     retrain: Retrain | None = None
     stores: Stores = field(default_factory=Lmdb)
     """Where the event log and the online state are kept."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sixfold.design.deployment import AtMost, Explore, Pace, Rerank
 from sixfold.design.groups import ANSWERS
 from sixfold.design.models import Network, Rule, Trees, TwoTower
+from sixfold.design.policy import Action
 from sixfold.design.requirements import Requirements
 from sixfold.design.schema import Aggregate, FeatureGroup
 from sixfold.design.system import System
@@ -118,7 +119,8 @@ def _evaluation(system: System) -> list[str]:
 def _deployment(system: System) -> list[str]:
     d = system.deployment
     if system.item is None:
-        return [f"predict    {d.predict.name}, one answer a {system.query}", f"stores     {d.stores}"]
+        actions = [f"action     {one.action.name} on {one.on.text}: {_goal(one.action)}" for one in system.actions]
+        return [f"predict    {d.predict.name}, one answer a {system.query}", *actions, f"stores     {d.stores}"]
     sources = [f"{top.model.name}.top({top.n})" for top in d.candidates] or ["every available item"]
     lines = [f"candidates {', '.join(sources)}"]
     lines += [f"filter     {condition.text}" for condition in system.filters]
@@ -126,6 +128,12 @@ def _deployment(system: System) -> list[str]:
     for step in d.rerank:
         lines.append(f"rerank     {_step(step)}")
     return [*lines, f"stores     {d.stores}"]
+
+
+def _goal(action: Action) -> str:
+    if action.per_day is not None:
+        return f"{action.per_day:,} a day"
+    return f"precision {action.precision:g}" if action.precision is not None else f"recall {action.recall:g}"
 
 
 def _step(step: Rerank) -> str:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from sixfold.design.expressions import Expression
 from sixfold.design.kinds import Kind
+from sixfold.design.policy import Action
 from sixfold.design.sources import Source
 
 __all__ = [
+    "ActionSpec",
     "Aggregate",
     "DerivedGroup",
     "FeatureGroup",
@@ -224,3 +226,14 @@ class Reads:
     """Those whose texts a hash puts into so many buckets."""
     leaves: tuple[str, ...]
     """Models of trees whose leaves it reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """An action of the policy, its expressions resolved."""
+
+    action: Action
+    on: Expression
+    """Over scores."""
+    order: Expression | None
+    """Over scores and what a request reaches."""

@@ -20,8 +20,9 @@ from sixfold.design.labels import resolved_labels
 from sixfold.design.metrics import METRICS, Gate, Metric, check, parse_gate, parse_metric
 from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Network, Rule, Trees, TwoTower
 from sixfold.design.paths import plan, reach
+from sixfold.design.policy import Action
 from sixfold.design.requirements import Requirements
-from sixfold.design.schema import LabelSpec, Reads
+from sixfold.design.schema import ActionSpec, LabelSpec, Reads
 from sixfold.design.units import duration_us
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField, InvalidMetric, OutcomeAsInput, UnknownColumn
@@ -354,6 +355,7 @@ class System:
         self.value = parse(value, {**names, **heads}, where=at, part="Deployment.value")
         if self.value.kind != NUMBER:
             raise InvalidField(where=at, part=part, field="value", rule="a number", value=deployment.value)
+        self.actions = tuple(self._action(action, heads, names) for action in deployment.policy)
         for step in deployment.rerank:
             if not isinstance(step, AtMost | Explore | Pace | SecondPrice):
                 rule = "AtMost, Explore, Pace and SecondPrice"
@@ -365,6 +367,28 @@ class System:
                 raise InvalidField(where=step.at, part=part, field=type(step).__name__, rule=rule, value=wrong[0])
         if sum(isinstance(step, SecondPrice) for step in deployment.rerank) > 1:
             raise InvalidField(where=at, part=part, field="rerank", rule="with one SecondPrice at most", value="two")
+
+    def _action(self, written: Action, scores: Scope, names: Scope) -> ActionSpec:
+        deployment, part = self.deployment, "Deployment"
+        if not isinstance(written, Action):
+            raise InvalidField(where=deployment.at, part=part, field="policy", rule="made of Action(…)", value=written)
+        if self.item is not None:
+            rule = "left out: Framing names an item, and actions are taken on rows"
+            raise InvalidField(where=deployment.at, part=part, field="policy", rule=rule, value=written.name)
+        if [one.name for one in deployment.policy].count(written.name) > 1:
+            rule = "of actions named differently"
+            raise InvalidField(where=deployment.at, part=part, field="policy", rule=rule, value=written.name)
+        part = f"Action {written.name}"
+        on = parse(written.on, scores, where=written.at, part=f"{part}.on", now=False)
+        order = (
+            None if written.order is None else parse(written.order, {**names, **scores}, where=written.at, part=part)
+        )
+        for field, one in (("on", on), ("order", order)):
+            if one is not None and one.kind != NUMBER:
+                raise InvalidField(where=written.at, part=part, field=field, rule="a number", value=one.text)
+        if not on.names:
+            raise InvalidField(where=written.at, part=part, field="on", rule="of a score", value=written.on)
+        return ActionSpec(written, on, order)
 
     def shares_budget(self, step: Pace) -> tuple[str, ...]:
         """Canonical names of the keys whose items spend one budget: those that `spent` is kept for, else the item."""

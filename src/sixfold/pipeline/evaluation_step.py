@@ -19,7 +19,7 @@ from sixfold.design.models import ItemNeighbours, Model, Network, Rule, Trees, T
 from sixfold.design.system import System
 from sixfold.errors import ChampionDiffers
 from sixfold.evaluation.bootstrap import Measured, measure
-from sixfold.evaluation.class_metrics import class_statistic, majority
+from sixfold.evaluation.class_metrics import class_statistic
 from sixfold.evaluation.gates import GateResult, decide
 from sixfold.evaluation.lists import list_statistic
 from sixfold.evaluation.reliability import Reliability, reliability
@@ -29,8 +29,10 @@ from sixfold.features.arrays import Values, from_arrow
 from sixfold.features.expressions import evaluate
 from sixfold.inference.models import Towers
 from sixfold.inference.models import load as load_model
+from sixfold.inference.policy import of_scores
 from sixfold.pipeline.job import Job
 from sixfold.pipeline.lists import AskedLists
+from sixfold.pipeline.policy_step import classes_of
 
 __all__ = ["Evaluated", "deployed", "evaluate_step", "read_evaluated"]
 
@@ -150,21 +152,12 @@ class _Meter:
 
     def _value(self, of: str, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """What a metric is of: an expression over scores, or over labels."""
-        expression = self.job.system.measured[of]
-        columns = {name: Values(values[name], ~np.isnan(values[name])) for name in expression.names}
-        found = evaluate(expression, columns, 0, self.job.system.timezone)
-        assert isinstance(found, Values)
-        return np.broadcast_to(np.where(found.valid, found.data, np.nan), len(self.examples)).astype(np.float64)
+        return of_scores(self.job.system.measured[of], values, len(self.examples))
 
     @cached_property
-    def _classes(self) -> dict[str, NDArray[np.float64]]:
+    def _classes(self) -> Mapping[str, NDArray[np.float64]]:
         """Every label; of votes the majority."""
-        system = self.job.system
-        found = {name: self._labels(name) for name in system.labels}
-        for group in system.label_groups.values():
-            shares_NC = np.stack([found[name] for name in group.outputs], 1)
-            found |= dict(zip(group.outputs, majority(shares_NC, exclusive=group.exclusive).T))
-        return found
+        return classes_of(self.job.system, self.examples)
 
     def _labels(self, name: str) -> NDArray[np.float64]:
         return np.asarray(self.examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)

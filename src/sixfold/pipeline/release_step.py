@@ -11,7 +11,7 @@ from sixfold.evaluation.gates import GateResult
 from sixfold.features.bulk import Built
 from sixfold.pipeline.evaluation_step import deployed, read_evaluated
 from sixfold.pipeline.job import Job
-from sixfold.registry import Release
+from sixfold.registry import POLICY, Release
 from sixfold.serving.history import make_state
 
 __all__ = ["build_state", "drop_old_states", "make_release"]
@@ -31,6 +31,7 @@ def make_release(job: Job, rows: dict[str, Any]) -> Release | None:
     shutil.rmtree(gathered, ignore_errors=True)
     for name in names:
         shutil.copytree(job.folder(f"train-{name}") / name, gathered / name)
+    files = [job.folder("policy") / POLICY] if system.actions else []
     requirements = {name: getattr(system.requirements, name) for name in _REQUIREMENTS}
     return job.releases.add(
         system,
@@ -45,6 +46,7 @@ def make_release(job: Job, rows: dict[str, Any]) -> Release | None:
             "gates": [_gate(gate) for gate in evaluated.gates],
             "requirements": requirements,
         },
+        files,
     )
 
 

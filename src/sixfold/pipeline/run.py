@@ -28,6 +28,7 @@ from sixfold.pipeline.data_steps import check_data, examples_step, ingest_step, 
 from sixfold.pipeline.evaluation_step import Evaluated, evaluate_step, read_evaluated
 from sixfold.pipeline.job import Job, Step, make_folder, run_step
 from sixfold.pipeline.latency import Latency, measure_latency
+from sixfold.pipeline.policy_step import policy_step, policy_table, read_taken
 from sixfold.pipeline.prequential_step import (
     prequential_step,
     prequential_table,
@@ -97,6 +98,9 @@ def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
         )
     )
     predict = system.deployment.predict.name
+    if system.actions:
+        depends = ("examples", f"train-{predict}")
+        made.append(Step("policy", policy_step, depends=depends, reads=lambda job: repr(system.deployment.policy)))
     made.append(
         Step(
             "prequential",
@@ -149,6 +153,8 @@ def run(job: Job, console: Console | None = None) -> Result:
             )
     evaluated = read_evaluated(job)
     tables = metrics_tables(_by_metric(evaluated.metrics), _by_metric(evaluated.baselines))
+    if taken := read_taken(job):
+        tables.append(policy_table(taken))
     for table in [*tables, *_reliability_tables(job, evaluated), *_waiting_tables(job), gates_table(evaluated.gates)]:
         console.print(table)
     release, latency = _release(job, report, seconds, console)

@@ -1,5 +1,5 @@
 """Releases: made whole, verified when opened, promoted by moving a pointer; recorded in MLflow."""
 
-from sixfold.registry.release import Manifest, Release, Releases
+from sixfold.registry.release import POLICY, Manifest, Release, Releases
 
-__all__ = ["Manifest", "Release", "Releases"]
+__all__ = ["POLICY", "Manifest", "Release", "Releases"]

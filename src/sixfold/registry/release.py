@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,12 @@ import msgspec
 from sixfold.design import System, load
 from sixfold.errors import NothingBefore, ReleaseDamaged, ReleaseError, ReleaseMismatch, ReleaseMissing
 from sixfold.inference import models
+from sixfold.inference.policy import Policy, read_policy
 
-__all__ = ["Manifest", "Release", "Releases"]
+__all__ = ["POLICY", "Manifest", "Release", "Releases"]
+
+POLICY = "policy.json"
+"""The file of a release that has the thresholds of its actions."""
 
 
 _ERASED = "erased.json"
@@ -70,6 +74,21 @@ class Release:
     def model(self, name: str, *, threads: int = 1) -> models.Scorer | models.Towers:
         """One of its models, ready to run."""
         return models.load(self.folder / "models" / name, threads=threads)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The thresholds of its actions; none where the design has no actions.
+
+        Raises:
+            ReleaseDamaged: they are missing or cannot be read, or are not those of the design's actions.
+        """
+        if not self.system.actions:
+            return ()
+        path = self.folder / POLICY
+        found = read_policy(path)
+        if [one.name for one in found] != [one.action.name for one in self.system.actions]:
+            raise ReleaseDamaged(path=str(path), reason="it has other actions than the design")
+        return found
 
     def has(self, name: str) -> bool:
         """Whether it holds a model of that name."""
@@ -146,7 +165,13 @@ class Releases:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, list[dict[str, Any]]]) if path.is_file() else {}
 
     def add(
-        self, system: System, design: Path, models_folder: Path, names: list[str], said: Mapping[str, Any]
+        self,
+        system: System,
+        design: Path,
+        models_folder: Path,
+        names: list[str],
+        said: Mapping[str, Any],
+        beside: Sequence[Path] = (),
     ) -> Release:
         """Assemble a release beside the others; it gets its name, and is listed, once it was opened and so verified.
 
@@ -157,6 +182,7 @@ class Releases:
             models_folder: Holds a folder for each exported model.
             names: The models that the release ships.
             said: The other fields of `Manifest`.
+            beside: Other files that it holds, such as the thresholds of a policy.
 
         Raises:
             ReleaseDamaged, ReleaseMismatch: it cannot serve; it stays in `.building` until the next one is made.
@@ -168,6 +194,8 @@ class Releases:
         shutil.copy(design, building / "design.py")
         for name in names:
             shutil.copytree(models_folder / name, building / "models" / name)
+        for path in beside:
+            shutil.copy(path, building / path.name)
         files = {str(p.relative_to(building)): _sha256(p) for p in sorted(building.rglob("*")) if p.is_file()}
         content = hashlib.sha256(msgspec.json.encode(files, order="sorted")).hexdigest()[:8]
         if (serving := self._serving()) is not None:

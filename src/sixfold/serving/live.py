@@ -73,6 +73,7 @@ class Live:
         try:
             self.reader, self._tables = Reader(system, self._store), Tables(system.tables, self._store)
             self.scorer = cast(Scorer, release.model(system.deployment.predict.name))
+            self.release.policy  # noqa: B018  # a damaged one is told before it serves
             schemas: tuple[Stream | TableSchema, ...] = (*system.streams.values(), *system.tables.values())
             checkers = {schema.name: RowChecker(schema, system.timezone) for schema in schemas}
             self.shown = checkers.pop(ANSWERS, None)
