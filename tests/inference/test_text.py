@@ -19,6 +19,8 @@ CODER = TextCoder("posts.text", 2**12, 8)
         ("g\u200bood\u00ad day", "good day"),
         ("gооd dаy", "good day"),  # the o and the a are Cyrillic
         ("ｇｏｏｄ 𝐝𝐚𝐲", "good day"),
+        ("gоо\u0501 dаy", "good day"),  # the first word has no Latin letter but its g
+        ("g😀ood 😀 day", "good 😀 day"),
         ("gooooood", "good"),
         ("$illy!", "silly!"),
         ("10k at 4th, 24/7 2nite $5", "10k at 4th, 24/7 2nite $5"),

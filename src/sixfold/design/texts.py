@@ -32,6 +32,8 @@ class HashedText:
     normalise: bool = True
     """Whether disguises are undone first: look-alike letters, digits for letters, accents, invisible characters,
     letters set apart."""
+    augment: float = 0.0
+    """Share of the training texts that are disguised anew in every epoch: misspelled, spaced, diluted and so on."""
     at: str = field(default_factory=caller, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -40,6 +42,8 @@ class HashedText:
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                 rule = f"a whole number from {least} to {most}"
                 raise InvalidField(where=self.at, part="HashedText", field=name, rule=rule, value=value)
-        if isinstance(self.dropout, bool) or not 0 <= self.dropout < 1:
-            rule = "at least 0 and below 1"
-            raise InvalidField(where=self.at, part="HashedText", field="dropout", rule=rule, value=self.dropout)
+        for name in ("dropout", "augment"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not 0 <= value < 1:
+                rule = "at least 0 and below 1"
+                raise InvalidField(where=self.at, part="HashedText", field=name, rule=rule, value=value)

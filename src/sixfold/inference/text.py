@@ -25,13 +25,15 @@ _REMEMBERED = 200_000
 
 # Letters that look like Latin ones and that Unicode does not call compatible with them.
 _LOOKALIKES = str.maketrans(
-    "аеорсухіјѕԁԛԝһӏβαεικνορτυχγηωɡɑɩⅼοѵƅАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aeopcyxijsdqwhlbaeiknoptuxynwgailovbabekmhopctyxijsabezhikmnoptyx",
+    "аеорсухіјѕԁԛԝһӏѵмнткпвβαεικνορτυχγηωɡɑɩⅼƅ",
+    "aeopcyxijsdqwhlvmhtknbbaeiknoptuxynwgailb",
 )
 _LEET = str.maketrans("0134578@$!|€", "oieastbasiie")
 _HIDDEN = re.compile(
     r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]"
 )
+_WITHIN = re.compile(r"(?<=[^\W_])[\u2600-\u27bf\U0001f000-\U0001faff]+(?=[^\W_])")
+"""Pictures between letters."""
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _SPACED = re.compile(r"(?<![^\W_])[^\W\d_]([\W_])[^\W\d_](?:\1[^\W\d_])+(?![^\W_])")
 _MIXED = re.compile(r"[^\s]+")
@@ -48,14 +50,16 @@ def normalised(text: str) -> str:
 
     Compatible characters are made one (NFKC), accents, invisible and control characters are removed, letters are
     lowered; in words with Latin letters those of other scripts that look alike and digits and signs that stand for a
-    letter (`h4te`) become that letter; a letter three times or more becomes two; letters that stand alone in a row
-    (`h a t e`, `h.a.t.e`) become a word.
+    letter (`h4te`) become that letter; pictures between letters go; a letter three times or more becomes two; letters
+    that stand alone in a row (`h a t e`, `h.a.t.e`) become a word.
     """
     text = _HIDDEN.sub("", unicodedata.normalize("NFKC", text))
     if not text.isascii():
         parts = unicodedata.normalize("NFD", text)
         text = unicodedata.normalize("NFC", "".join(c for c in parts if unicodedata.category(c) != "Mn"))
-    text = _MIXED.sub(_word, text.lower())
+    text = _WITHIN.sub("", text.lower())
+    latin = _LATIN.search(text) is not None
+    text = _MIXED.sub(lambda found: _word(found.group(), latin), text)
     return _SPACED.sub(lambda found: re.sub(r"[\W_]", "", found.group()), _REPEATED.sub(r"\1\1", text))
 
 
@@ -64,10 +68,16 @@ def words_of(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-def _word(found: re.Match[str]) -> str:
-    word = found.group()
-    if not word.isascii() and _LATIN.search(word):
-        word = word.translate(_LOOKALIKES)
+def _word(word: str, latin: bool) -> str:
+    """A word without letters of other scripts in a Latin one, and without signs that stand for letters.
+
+    Args:
+        latin: Whether the text has Latin letters: then a word of nothing but look-alikes is taken for one of those.
+    """
+    if not word.isascii() and latin:
+        made = word.translate(_LOOKALIKES)
+        if _LATIN.search(word) or made.isascii():
+            word = made
     inside = word.strip(".,!?;:\"'()[]")
     if any(c.isalpha() for c in inside) and not inside.isalpha() and not inside.startswith(("#", "@", "http", "<")):
         made = _STANDS_FOR.sub(lambda one: one.group().translate(_LEET), inside)

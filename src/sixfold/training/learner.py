@@ -1,6 +1,7 @@
 """A network with the rows that it learns from: encoded arrays, targets, losses."""
 # B = rows of a batch, R = all rows
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,10 +19,11 @@ from sixfold.inference.leaves import LeafCodes
 from sixfold.inference.text import GRAMS, PAIRS, WORDS
 from sixfold.models.factorization import WholeNetwork
 from sixfold.models.network import MultiTaskNetwork
+from sixfold.training.attacks import ATTACKS, attacked
 from sixfold.training.loop import device, tensors
 from sixfold.training.losses import head_loss
 
-__all__ = ["AnyNetwork", "Learner", "draw_negatives", "encoded", "label_columns", "make_network"]
+__all__ = ["AnyNetwork", "Learner", "disguised", "draw_negatives", "encoded", "label_columns", "make_network"]
 
 AnyNetwork = MultiTaskNetwork | WholeNetwork
 _AT_ONCE = 8192
@@ -47,6 +49,10 @@ class Learner:
         self.model, self.network, self.targets = model, network, targets
         self.weights = weights or [None for _ in model.heads]
         self._arrays = tensors(dict(arrays))
+
+    def read_anew(self, texts: Mapping[str, NDArray[Any]]) -> None:
+        """Take other arrays for some of its columns, such as texts in disguise."""
+        self._arrays |= tensors(dict(texts))
 
     def labelled(self, rows: NDArray[np.int64]) -> Tensor:
         """Those of these rows that some head has a label of."""
@@ -100,6 +106,20 @@ def encoded(encoder: Encoder, leaves: Mapping[str, LeafCodes], table: pa.Table) 
         **{name: arrays[name].astype(np.int32) for name in of_texts},
         **{name: own.of_table(table).astype(np.int32) for name, own in leaves.items()},
     }
+
+
+def disguised(
+    encoder: Encoder, table: pa.Table, rows: NDArray[np.int64], share: float, seed: int
+) -> dict[str, NDArray[Any]]:
+    """The arrays of texts, so large a share of these rows attacked by one disguise each."""
+    rng, arrays = random.Random(seed), dict[str, NDArray[Any]]()
+    for coder in encoder.texts:
+        texts = table[coder.name].to_pylist()
+        for row in rows.tolist():
+            if texts[row] and rng.random() < share:
+                texts[row] = attacked(texts[row], rng.choice(list(ATTACKS)), rng)
+        arrays |= {name: array.astype(np.int32) for name, array in coder.encode(texts).items()}
+    return arrays
 
 
 def label_columns(

@@ -18,7 +18,15 @@ from sixfold.inference.leaves import LeafCodes, leaf_folder
 from sixfold.inference.models import Card, load_leaves, write_card
 from sixfold.inference.text import TextCoder
 from sixfold.training.export import export
-from sixfold.training.learner import AnyNetwork, Learner, draw_negatives, encoded, label_columns, make_network
+from sixfold.training.learner import (
+    AnyNetwork,
+    Learner,
+    disguised,
+    draw_negatives,
+    encoded,
+    label_columns,
+    make_network,
+)
 from sixfold.training.loop import Curve, Progress, device, fit
 from sixfold.training.losses import class_weights
 
@@ -75,6 +83,9 @@ def train_network(
     train_rows, held_rows = (learner.labelled(rows) for rows in (train, held))
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
+        if model.text.augment and encoder.texts:
+            drawn = int(torch.randint(2**31, (1,), generator=generator))
+            learner.read_anew(disguised(encoder, examples, train, model.text.augment, drawn))
         order = torch.randperm(len(train_rows), generator=generator).to(device())
         return torch.split(train_rows[order], model.training.batch_size)
 
