@@ -55,7 +55,7 @@ def test_json_is_one_object_that_says_all(folder):
     status, printed = sixfold("check", folder / "leaky.py", "--data", "--json", "--workdir", folder / "work")
     said = json.loads(printed)
     assert status == 1
-    assert set(said) == {"passed", "rows", "drift", "measures", "checks", "leaks", "strongest", "seconds"}
+    assert set(said) == {"passed", "rows", "drift", "measures", "checks", "leaks", "strongest", "unprobed", "seconds"}
     assert [(leak["kind"], leak["name"]) for leak in said["leaks"]] == [
         ("outcome", "demand.sold_3d"), ("outcome", "habit.rate"),
     ]  # fmt: skip

@@ -137,8 +137,21 @@ def test_an_answer_has_an_action_its_reasons_and_probabilities(talk, ran):
         assert sum(one[f"mood.{mood}"] for mood in SAYS) == pytest.approx(1)
         assert one["action"] in ("remove", "review", "demote", "allow")
         assert 0 < one["propensity"] <= 1
+    assert answers(talk, ran, [])[0] == []
     again, _ = answers(talk, ran, [{"post": f"n{at}", "text": text} for at, text in enumerate(texts)])
     assert again == found, "a post that is asked about twice meets the same fate"
+
+
+def test_a_check_of_the_data_says_which_labels_it_does_not_probe(talk):
+    only = DESIGN.replace(", topic]", "]").replace(', "average_precision(topic)"', "")
+    only = only.replace(', sf.AnyOf(topic, loss="balanced", calibrate="beta")', "")
+    only = only.replace("inputs=[posts.text, record]", "inputs=[record]")
+    for name, text in (("design", DESIGN), ("only", only)):
+        (talk / f"{name}.py").write_text(text)
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()), pytest.raises(SystemExit) as ended:
+            cli.main(["check", str(talk / f"{name}.py"), "--data", str(talk), "--workdir", str(talk / f"check-{name}")])
+        assert ended.value.code == 0, out.getvalue()
+        assert "Not probed, since they come over another stream: mood.kind, mood.rude, mood.vile" in out.getvalue()
 
 
 def test_what_reviewers_say_is_learned_by_the_next_run(talk, ran):
@@ -172,6 +185,12 @@ def test_a_release_whose_thresholds_are_damaged_is_refused(talk, ran):
     (folder / "policy.json").write_bytes(before)
 
 
+def test_many_texts_are_read_a_few_at_a_time_and_alike(talk, ran):
+    rows = [{"post": f"m{at}", "text": f"the day is so {('lovely', 'grotty')[at % 2]}"} for at in range(700)]
+    found, _ = answers(talk, ran, rows)
+    assert [one["mood.vile"] > 0.5 for one in found] == [False, True] * 350
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -179,6 +198,11 @@ def test_a_release_whose_thresholds_are_damaged_is_refused(talk, ran):
         ('on="mood.vile"', 'on="0.5"', "on must be of a score"),
         ('"demote"', '"review"', "of actions named differently"),
         ("record.vile_7d)", "record.vile_9d)", "record.vile_9d"),
+        (
+            "predict=judge,",
+            'predict=judge, retrain=sf.Retrain("1h", warm=True),',
+            "labels with classes are not learned on",
+        ),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused_with_its_line(tmp_path, old, new, said):

@@ -39,25 +39,8 @@ class Binary:
 
 
 @dataclass(frozen=True, slots=True)
-class OneOf:
-    """The probability of each class of a label that has one; they sum to 1. Cross-entropy, against shares of votes too.
-
-    Its scores are named `label.class`; the class itself need not be a plain name (`verdict."not sure"`).
-    """
-
-    label: Label
-    loss: Loss = field(default="plain", kw_only=True)
-    calibrate: Calibration | None = field(default=None, kw_only=True)
-    """As for `Binary`, class by class; then they are made to sum to 1 again (Zadrozny & Elkan, KDD 2002)."""
-    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """The probability of each class of a label that may have several, or none; log loss. Scores as those of `OneOf`."""
+class _Classes:
+    """What heads of labels with classes share; their scores are named `label.class` (`verdict."not sure"`)."""
 
     label: Label
     loss: Loss = field(default="plain", kw_only=True)
@@ -67,6 +50,19 @@ class AnyOf:
 
     def __post_init__(self) -> None:
         _check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf(_Classes):
+    """The probability of each class of a label that has one; cross-entropy, against shares of votes too.
+
+    They sum to 1; calibrated class by class, they are made to again (Zadrozny & Elkan, KDD 2002).
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(_Classes):
+    """The probability of each class of a label that may have several, or none; log loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ class WatchTime:
 Head = AnyOf | Binary | OneOf | Regression | WatchTime
 
 
-def _check(head: AnyOf | Binary | OneOf) -> None:
+def _check(head: Binary | _Classes) -> None:
     part = type(head).__name__
     if head.calibrate not in (None, *get_args(Calibration)):
         rule = f"one of {', '.join(get_args(Calibration))}, or left out"

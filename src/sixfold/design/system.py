@@ -342,6 +342,9 @@ class System:
             if deployment.retrain.warm and not isinstance(deployment.predict, Network):
                 rule = "False: only a Network learns on from its last weights"
                 raise InvalidField(where=deployment.retrain.at, part="Retrain", field="warm", rule=rule, value=True)
+            if deployment.retrain.warm and any(isinstance(h, OneOf | AnyOf) for h in deployment.predict.heads):
+                rule = "False: labels with classes are not learned on from the last weights yet"
+                raise InvalidField(where=deployment.retrain.at, part="Retrain", field="warm", rule=rule, value=True)
         names = self._scope()
         filters = [self._condition(text, names, at, "Deployment.filters") for text in deployment.filters]
         self.filters = tuple(condition for condition in filters if condition is not None)

@@ -19,6 +19,8 @@ from sixfold.inference.trees import TreesScorer
 __all__ = ["Card", "Corrected", "NetworkScorer", "Scorer", "Towers", "load", "load_leaves", "read_card", "write_card"]
 
 _CARD = "model.json"
+_AT_ONCE, _TEXTS_AT_ONCE = 8192, 256
+"""Rows of a batch; of texts fewer, since each word of each row becomes a vector."""
 _SMALLEST = 1e-12
 
 
@@ -64,14 +66,21 @@ class NetworkScorer:
         self.names = self._encoder.names.union(*(leaves.names for leaves in self._leaves.values()))
         self._session = _session(folder / "model.onnx", threads)
         self._inputs = [i.name for i in self._session.get_inputs()]
+        self._at_once = _TEXTS_AT_ONCE if self._encoder.texts else _AT_ONCE
 
     def score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
+        if self._encoder.texts and rows > self._at_once:
+            starts = range(0, rows, self._at_once)
+            few = [np.arange(at, min(rows, at + self._at_once)) for at in starts]
+            return self._joined([self.score({n: a.take(own) for n, a in columns.items()}, len(own)) for own in few])
         leaves = {name: own.of(columns, rows) for name, own in self._leaves.items()}
         return self._run({**self._encoder.encode(columns, rows), **leaves})
 
     def score_table(self, table: Any) -> dict[str, NDArray[np.float64]]:
-        slices = (table.slice(at, 8192) for at in range(0, len(table), 8192))
-        parts = [self._run({**self._encoder.encode_table(part), **self._reached(part)}) for part in slices]
+        slices = (table.slice(at, self._at_once) for at in range(0, len(table), self._at_once))
+        return self._joined([self._run({**self._encoder.encode_table(part), **self._reached(part)}) for part in slices])
+
+    def _joined(self, parts: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
         return {head: np.concatenate([np.empty(0), *(part[head] for part in parts)]) for head in self.heads}
 
     def _reached(self, table: Any) -> dict[str, NDArray[Any]]:

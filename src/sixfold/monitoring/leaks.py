@@ -82,6 +82,8 @@ class Leaks:
     inputs: int
     examples: int
     seconds: float = 0.0
+    unprobed: tuple[str, ...] = ()
+    """Labels that come over another stream: the probes read the example's own row."""
 
 
 def find_leaks(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, data: Path, folder: Path) -> Leaks:
@@ -107,7 +109,8 @@ def find_leaks(con: duckdb.DuckDBPyConnection, system: System, ingested: Relatio
     known = {(leak.name, leak.kind) for leak in leaks}
     more, strongest = _strength(con, system, ingested, given, inputs)
     leaks += [leak for leak in more if (leak.name, leak.kind) not in known]
-    return Leaks(tuple(leaks), strongest, len(inputs), examples)
+    unprobed = tuple(name for name in system.labels if name not in system.row_labels)
+    return Leaks(tuple(leaks), strongest, len(inputs), examples, unprobed=unprobed)
 
 
 def _context(system: System, context: Sequence[Reached]) -> list[Leak]:

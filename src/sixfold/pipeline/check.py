@@ -65,6 +65,7 @@ class Checked:
             "checks": checks,
             "leaks": [asdict(leak) for leak in self.leaks.leaks],
             "strongest": [asdict(one) for one in self.leaks.strongest],
+            "unprobed": list(self.leaks.unprobed),
             "seconds": round(self.seconds, 2),
         }
 
@@ -97,9 +98,10 @@ def _strongest(leaks: Leaks) -> Table:
 
 def _leaks(leaks: Leaks) -> list[str]:
     looked = f"{leaks.inputs} inputs, {leaks.examples:,} examples, {leaks.seconds:.1f} s"
+    left = [f"Not probed, since they come over another stream: {', '.join(leaks.unprobed)}"] if leaks.unprobed else []
     if not leaks.leaks:
-        return [f"No input was found to know a label ({looked})."]
-    return [_told(leak) for leak in leaks.leaks] + [f"{len(leaks.leaks)} leaks ({looked})."]
+        return [f"No input was found to know a label ({looked}).", *left]
+    return [*map(_told, leaks.leaks), f"{len(leaks.leaks)} leaks ({looked}).", *left]
 
 
 def _told(leak: Leak) -> str:

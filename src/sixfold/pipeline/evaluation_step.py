@@ -32,7 +32,7 @@ from sixfold.inference.models import load as load_model
 from sixfold.inference.policy import of_scores
 from sixfold.pipeline.job import Job
 from sixfold.pipeline.lists import AskedLists
-from sixfold.pipeline.policy_step import classes_of
+from sixfold.pipeline.policy_step import classes_of, label_of
 
 __all__ = ["Evaluated", "deployed", "evaluate_step", "read_evaluated"]
 
@@ -160,7 +160,7 @@ class _Meter:
         return classes_of(self.job.system, self.examples)
 
     def _labels(self, name: str) -> NDArray[np.float64]:
-        return np.asarray(self.examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)
+        return label_of(self.examples, name)
 
     def _model(self, metric: Metric) -> Model | None:
         if metric.model is not None and metric.model != CHAMPION:

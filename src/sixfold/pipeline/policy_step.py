@@ -18,7 +18,7 @@ from sixfold.inference.models import Scorer, load
 from sixfold.inference.policy import decide, draws, of_scores, write_policy
 from sixfold.pipeline.job import Job
 
-__all__ = ["classes_of", "policy_step", "policy_table", "read_taken"]
+__all__ = ["classes_of", "label_of", "policy_step", "policy_table", "read_taken"]
 
 Floats = NDArray[np.float64]
 _DAY_US = 86_400_000_000
@@ -78,10 +78,13 @@ def policy_table(taken: list[Taken]) -> Table:
 
 def classes_of(system: System, examples: pa.Table) -> Mapping[str, Floats]:
     """Every label of the examples, shape (N,); of votes the majority."""
-    found = {
-        name: np.asarray(examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64) for name in system.labels
-    }
+    found = {name: label_of(examples, name) for name in system.labels}
     for group in system.label_groups.values():
         shares_NC = np.stack([found[name] for name in group.outputs], 1)
         found |= dict(zip(group.outputs, majority(shares_NC, exclusive=group.exclusive).T))
     return found
+
+
+def label_of(examples: pa.Table, name: str) -> Floats:
+    """A label of the examples, shape (N,); NaN where it is null."""
+    return np.asarray(examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)

@@ -85,7 +85,7 @@ def predicted(rows: Rows, live: Live) -> bytes:
         columns = live.reader.columns(live.scorer.names, rows.columns, rows.now_us)
         heads = {head: values.tolist() for head, values in live.scorer.score(columns, rows.rows).items()}
     found: list[dict[str, Any]] = [dict(zip(heads, values)) for values in zip(*heads.values())]
-    if live.system.actions:
+    if found and live.system.actions:
         keys = [key or uuid4().hex for key in rows.columns[live.system.query].to_list()]
         for row, acted in zip(found, acted_on(live.system, live.release.policy, heads, keys)):
             row |= acted

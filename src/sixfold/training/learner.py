@@ -26,7 +26,7 @@ from sixfold.training.losses import head_loss
 __all__ = ["AnyNetwork", "Learner", "disguised", "draw_negatives", "encoded", "label_columns", "make_network"]
 
 AnyNetwork = MultiTaskNetwork | WholeNetwork
-_AT_ONCE = 8192
+_AT_ONCE, _TEXTS_AT_ONCE = 8192, 512
 
 
 class Learner:
@@ -49,6 +49,7 @@ class Learner:
         self.model, self.network, self.targets = model, network, targets
         self.weights = weights or [None for _ in model.heads]
         self._arrays = tensors(dict(arrays))
+        self._at_once = _TEXTS_AT_ONCE if any(name.endswith(GRAMS) for name in arrays) else _AT_ONCE
 
     def read_anew(self, texts: Mapping[str, NDArray[Any]]) -> None:
         """Take other arrays for some of its columns, such as texts in disguise."""
@@ -67,14 +68,14 @@ class Learner:
 
     def mean_loss(self, rows_R: Tensor) -> float:
         """The loss over many rows, without gradients wanted."""
-        sums = [(float(self.loss(rows)), len(rows)) for rows in torch.split(rows_R, _AT_ONCE)]
+        sums = [(float(self.loss(rows)), len(rows)) for rows in torch.split(rows_R, self._at_once)]
         return sum(value * n for value, n in sums) / max(1, sum(n for _, n in sums))
 
     def outputs(self, head: int) -> NDArray[np.float64]:
         """What the network says of one head, in the scale of its loss (a logit, a logarithm), shape (R,)."""
         rows = torch.arange(len(self.targets[0]), device=device())
         with torch.no_grad():
-            parts = [self._outputs(part)[head].cpu().numpy() for part in torch.split(rows, _AT_ONCE)]
+            parts = [self._outputs(part)[head].cpu().numpy() for part in torch.split(rows, self._at_once)]
         return np.concatenate([np.empty(0), *parts])
 
     def _outputs(self, rows_B: Tensor) -> list[Tensor]:
