@@ -1,31 +1,29 @@
 """A design as a whole: six sections, checked against each other when it is built."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sixfold.design import resolve
-from sixfold.design.bodies import DeepFm, Fm, Whole
 from sixfold.design.checks import parse_checks
 from sixfold.design.columns import Column
 from sixfold.design.data import Data
-from sixfold.design.deployment import AtMost, Deployment, Explore, Pace, SecondPrice
+from sixfold.design.deployment import Deployment, Pace
 from sixfold.design.entities import Entity
-from sixfold.design.evaluation import ByColumn, Evaluation
-from sixfold.design.expressions import Expression, Name, Scope, parse
+from sixfold.design.evaluation import Evaluation
+from sixfold.design.expressions import Expression, Scope, parse
 from sixfold.design.fingerprint import fingerprint
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Answers, Derived, Events, Features, Group, Table, answers
-from sixfold.design.heads import AnyOf, OneOf
-from sixfold.design.kinds import NUMBER, TIME, Kind
+from sixfold.design.kinds import TIME, Kind
 from sixfold.design.labels import resolved_labels
-from sixfold.design.metrics import METRICS, Gate, Metric, check, parse_gate, parse_metric
-from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Network, Rule, Trees, TwoTower
+from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Trees
 from sixfold.design.paths import plan, reach
-from sixfold.design.policy import Action
 from sixfold.design.requirements import Requirements
-from sixfold.design.schema import ActionSpec, LabelSpec, Reads
-from sixfold.design.units import duration_us
+from sixfold.design.schema import LabelSpec, Reads
+from sixfold.design.system_deployment import resolved_deployment
+from sixfold.design.system_evaluation import resolved_evaluation
+from sixfold.design.system_models import resolved_rules
 from sixfold.design.where import caller
-from sixfold.errors import InvalidField, InvalidMetric, OutcomeAsInput, UnknownColumn
+from sixfold.errors import InvalidField, OutcomeAsInput, UnknownColumn
 
 __all__ = ["System"]
 
@@ -54,9 +52,10 @@ class System:
         self._resolve_data(data, framing)
         self._resolve_row(framing, data)
         self._resolve_framing(framing)
-        self._resolve_models(models)
-        self._resolve_evaluation(evaluation)
-        self._resolve_deployment(deployment)
+        self.models: dict[str, Model] = {model.name: model for model in models}
+        self.rules = resolved_rules(self)
+        self.slices, self.metrics, self.gates, self.measured = resolved_evaluation(self, evaluation)
+        self.filters, self.value, self.actions = resolved_deployment(self, deployment)
 
     @property
     def fingerprint(self) -> str:
@@ -89,7 +88,7 @@ class System:
         for one in inputs:
             inner = one.input if isinstance(one, Hashed) else one
             if isinstance(inner, Leaves):
-                self._known_model(inner.trees, where, "leaves", part)
+                self.known_model(inner.trees, where, "leaves", part)
                 leaves.append(inner.trees.name)
             elif isinstance(inner, Group):
                 names += resolve.columns_of(inner)
@@ -129,6 +128,52 @@ class System:
         else:
             reads = [on for join in self.row.joins if join.table == group for on in join.on]
         return frozenset().union(*(self.depends(read) for read in reads))
+
+    def shares_budget(self, step: Pace) -> tuple[str, ...]:
+        """Canonical names of the keys whose items spend one budget: those that `spent` is kept for, else the item."""
+        group = self.features.get(step.spent.group)
+        return (str(self.item),) if group is None else tuple(self.row.keys[entity] for entity in group.entities)
+
+    def scope(self) -> Scope:
+        """What an expression over a request's row may read."""
+        return resolve.scope({**self.kinds, "now": TIME}, keys=self._spellings_known())
+
+    def condition(self, text: str | None, names: Scope, at: str, part: str) -> Expression | None:
+        """A condition over these names.
+
+        Raises:
+            DesignError: it cannot be read, or is none.
+        """
+        if text is None:
+            return None
+        condition = parse(text, names, where=at, part=part)
+        if condition.kind.base != "flag" or condition.kind.is_list:
+            owner, _, field = part.partition(".")
+            raise InvalidField(where=at, part=owner, field=field, rule="a condition", value=text)
+        return condition
+
+    def known_label(self, label: Label, at: str, part: str) -> None:
+        """See that the framing has this label.
+
+        Raises:
+            InvalidField: it has not.
+        """
+        known = {**self.labels, **self.label_groups}
+        if not isinstance(label, Label) or label.name not in known:
+            rule = f"one of the framing's labels ({', '.join(known)})"
+            value = label.name if isinstance(label, Label) else label
+            raise InvalidField(where=at, part=part, field="label", rule=rule, value=value)
+
+    def known_model(self, model: object, at: str, field: str, part: str = "Deployment") -> None:
+        """See that the design has this model.
+
+        Raises:
+            InvalidField: it has not.
+        """
+        if not isinstance(model, Model) or model.name not in self.models:
+            rule = f"a model that Models names ({', '.join(self.models)})"
+            value = model.name if isinstance(model, Model) else model
+            raise InvalidField(where=at, part=part, field=field, rule=rule, value=value)
 
     def _check_sections(self, *sections: object) -> None:
         kinds = (Requirements, Framing, Data, Models, Evaluation, Deployment)
@@ -180,7 +225,7 @@ class System:
             if entity is not None and entity not in own:
                 rule = f"an entity whose key the examples have ({', '.join(sorted(own))})"
                 raise InvalidField(where=framing.at, part="Framing", field=field, rule=rule, value=entity)
-        self._spellings = {f"{self.examples.name}.{entity}": entity for entity in own}
+        self.spellings = {f"{self.examples.name}.{entity}": entity for entity in own}
         for column in framing.context:
             if not isinstance(column, Column) or column.group != self.examples.name:
                 rule = f"columns of {self.examples.name}"
@@ -206,9 +251,9 @@ class System:
         stream = resolve.stream_kinds(self.examples)
         keys = {key.entity: Kind("text", key.is_list, key.entity) for key in self.examples.keys}
         self.example_kinds: dict[str, Kind] = {**self.kinds, **keys, **stream}
-        names = resolve.scope(self.example_kinds, own=self.examples.name, keys=self._spellings)
-        self.where = self._condition(framing.where, names, framing.at, "Framing.where")
-        self.available = self._condition(framing.available, self._scope(), framing.at, "Framing.available")
+        names = resolve.scope(self.example_kinds, own=self.examples.name, keys=self.spellings)
+        self.where = self.condition(framing.where, names, framing.at, "Framing.where")
+        self.available = self.condition(framing.available, self.scope(), framing.at, "Framing.available")
         asked = [self.query, *([self.item] if self.item else [])]
         self._labels = resolved_labels(framing.labels, names, self.streams, self.tables, asked)
         self.labels: dict[str, LabelSpec] = self._labels.labels
@@ -217,217 +262,11 @@ class System:
         if not self.labels:
             raise InvalidField(where=framing.at, part="Framing", field="labels", rule="one label or more", value=[])
 
-    def _resolve_models(self, models: Models) -> None:
-        self.models: dict[str, Model] = {model.name: model for model in models}
-        self.rules: dict[str, Expression] = {}
-        for model in self.models.values():
-            part = f"{type(model).__name__} {model.name}"
-            if self.item is None and not isinstance(model, Network | Trees):
-                rule = "a Network or Trees, since Framing names no item and the others order items"
-                raise InvalidField(
-                    where=model.at, part="Models", field=model.name, rule=rule, value=type(model).__name__
-                )
-            if isinstance(model, Network | Trees):
-                self._resolve_scoring(model, part)
-            if isinstance(model, TwoTower):
-                self._plain_inputs([*model.query, *model.item], (Hashed, Leaves), model.at, part)
-                self._check_texts(model, part)
-            if isinstance(model, Rule):
-                ordered = parse(model.expression, self._scope(), where=model.at, part=part)
-                if ordered.kind.is_list or ordered.kind.base not in ("number", "time", "flag"):
-                    raise InvalidField(
-                        where=model.at, part=part, field="expression", rule="a number", value=model.expression
-                    )
-                self.rules[model.name] = ordered
-            elif (positives := getattr(model, "positives", None)) is not None:
-                self._known_label(positives, model.at, part)
-                if positives.name not in self.labels or self.labels[positives.name].over is not None:
-                    rule = "a flag or a number of the example's own row"
-                    raise InvalidField(where=model.at, part=part, field="positives", rule=rule, value=positives.name)
-
-    def _resolve_scoring(self, model: Network | Trees, part: str) -> None:
-        """A model with heads: what it reads and predicts is there, and its bodies can be stacked."""
-        if isinstance(model, Trees):
-            self._plain_inputs(model.inputs, (Leaves,), model.at, part)
-        elif isinstance(model.body, Sequence) and any(isinstance(body, Whole) for body in model.body):
-            rule = "alone: Linear, Fm and DeepFm are whole models, the others are stacked"
-            raise InvalidField(where=model.at, part=part, field="body", rule=rule, value=model.body)
-        self._check_texts(model, part)
-        if not model.inputs or not model.heads:
-            rule = "one or more of each"
-            raise InvalidField(where=model.at, part=part, field="inputs, heads", rule=rule, value=model.inputs)
-        self.inputs(model.inputs, where=model.at, part=part)
-        for head in model.heads:
-            self._known_label(head.label, model.at, part)
-            group = self.label_groups.get(head.label.name)
-            wanted = None if group is None else OneOf if group.exclusive else AnyOf
-            if wanted is not (type(head) if isinstance(head, OneOf | AnyOf) else None):
-                no_classes = "of labels with classes, made of a category or a list of them"
-                rule = no_classes if wanted is None else f"{wanted.__name__}({head.label.name})"
-                field = f"{type(head).__name__}({head.label.name})"
-                raise InvalidField(where=model.at, part=part, field="heads", rule=rule, value=field)
-            if wanted is not None and isinstance(model, Trees):
-                rule = "of flags and numbers: trees are one ensemble a number"
-                raise InvalidField(where=model.at, part=part, field="heads", rule=rule, value=head.label.name)
-
-    def _check_texts(self, model: Network | Trees | TwoTower, part: str) -> None:
-        """Texts are read by networks alone, each by itself."""
-        if isinstance(model, TwoTower):
-            inputs: Sequence[Input] = [*model.query, *model.item]
-        else:
-            inputs = model.inputs
-        body = getattr(model, "body", None)
-        read = [name for name in self.inputs(inputs, where=model.at, part=part) if self.kinds[name].prose]
-        if read and (not isinstance(model, Network) or isinstance(body, Fm | DeepFm)):
-            who = type(body).__name__ if isinstance(model, Network) else type(model).__name__
-            rule = f"other than a Text, which {who} does not read (a Network of stacked bodies or of Linear does)"
-            raise InvalidField(where=model.at, part=part, field="inputs", rule=rule, value=read[0])
-
-    def _plain_inputs(self, inputs: Sequence[Input], refused: tuple[type, ...], at: str, part: str) -> None:
-        if found := [one for one in inputs if isinstance(one, refused)]:
-            rule = f"other than {type(found[0]).__name__}, which {part.split(maxsplit=1)[0]} does not take"
-            raise InvalidField(where=at, part=part, field="inputs", rule=rule, value=found[0])
-
-    def _resolve_evaluation(self, evaluation: Evaluation) -> None:
-        at, known = evaluation.at, {**self.example_kinds, "now": TIME}
-        names = resolve.scope(known, own=self.examples.name, keys=self._spellings)
-        self.slices: dict[str, Expression] = {}
-        for name, text in evaluation.slices.items():
-            condition = self._condition(text, names, at, f"Evaluation.slices[{name!r}]")
-            if condition is not None:
-                self.slices[name] = condition
-        if isinstance(evaluation.split, ByColumn) and str(evaluation.split.column) not in resolve.stream_kinds(
-            self.examples
-        ):
-            rule = f"a column of {self.examples.name}"
-            value = str(evaluation.split.column)
-            raise InvalidField(where=evaluation.split.at, part="ByColumn", field="column", rule=rule, value=value)
-        duration_us(evaluation.ask_every, where=at, part="Evaluation", field="ask_every")
-        self.metrics: tuple[Metric, ...] = tuple(
-            parse_metric(text, where=at, part="Evaluation.metrics") for text in evaluation.metrics
-        )
-        self.gates: tuple[Gate, ...] = tuple(
-            parse_gate(text, where=at, part="Evaluation.gates") for text in evaluation.gates
-        )
-        sides = [side for gate in self.gates for side in (gate.left, gate.right) if side is not None]
-        scores = {name: Name(name, NUMBER) for name in self.labels}
-        self.measured: dict[str, Expression] = {}
-        for metric in (*self.metrics, *sides):
-            check(
-                metric, models=self.models, labels=self.labels, groups=self.label_groups, slices=self.slices,
-                where=at, part="Evaluation",
-            )  # fmt: skip
-            if metric.of is not None and metric.of not in self.label_groups:
-                self.measured[metric.of] = parse(metric.of, scores, where=at, part=f"Evaluation {metric}", now=False)
-            read = self.slices[metric.slice].names if metric.slice is not None else ()
-            other = any(name not in self.kinds or self.depends(name) - {self.query} for name in read)
-            if METRICS[metric.name].source == "lists" and other:
-                rule = f"without [{metric.slice}], which reads more than the {self.query} that a list is asked for"
-                raise InvalidMetric(where=at, part="Evaluation", text=str(metric), rule=rule)
-
-    def _resolve_deployment(self, deployment: Deployment) -> None:
-        at, part = deployment.at, "Deployment"
-        for top in deployment.candidates:
-            self._known_model(getattr(top, "model", None), at, "candidates")
-            if not isinstance(top.model, TwoTower | Rule):
-                rule = "made of a TwoTower or a Rule"
-                raise InvalidField(where=top.at, part=part, field="candidates", rule=rule, value=top.model.name)
-        self._known_model(deployment.predict, at, "predict")
-        if not isinstance(deployment.predict, Network | Trees):
-            raise InvalidField(
-                where=at, part=part, field="predict", rule="a Network or Trees", value=deployment.predict.name
-            )
-        if deployment.retrain is not None:
-            duration_us(deployment.retrain.every, where=deployment.retrain.at, part="Retrain", field="every")
-            if deployment.retrain.warm and not isinstance(deployment.predict, Network):
-                rule = "False: only a Network learns on from its last weights"
-                raise InvalidField(where=deployment.retrain.at, part="Retrain", field="warm", rule=rule, value=True)
-            if deployment.retrain.warm and any(isinstance(h, OneOf | AnyOf) for h in deployment.predict.heads):
-                rule = "False: labels with classes are not learned on from the last weights yet"
-                raise InvalidField(where=deployment.retrain.at, part="Retrain", field="warm", rule=rule, value=True)
-        names = self._scope()
-        filters = [self._condition(text, names, at, "Deployment.filters") for text in deployment.filters]
-        self.filters = tuple(condition for condition in filters if condition is not None)
-        scores = [name for head in deployment.predict.heads for name in self.outputs(head.label.name)]
-        heads = {name: Name(name, NUMBER) for name in scores}
-        if deployment.value is None and self.item is not None:
-            rule = "an expression that orders the items of an answer"
-            raise InvalidField(where=at, part=part, field="value", rule=rule, value=None)
-        # Without items there is nothing to order, and nothing reads it.
-        value = deployment.value or "0"
-        self.value = parse(value, {**names, **heads}, where=at, part="Deployment.value")
-        if self.value.kind != NUMBER:
-            raise InvalidField(where=at, part=part, field="value", rule="a number", value=deployment.value)
-        self.actions = tuple(self._action(action, heads, names) for action in deployment.policy)
-        for step in deployment.rerank:
-            if not isinstance(step, AtMost | Explore | Pace | SecondPrice):
-                rule = "AtMost, Explore, Pace and SecondPrice"
-                raise InvalidField(where=at, part=part, field="rerank", rule=rule, value=step)
-            read = self.inputs(step.columns, where=step.at, part=type(step).__name__)
-            wrong = [name for name in read if self.kinds[name] != NUMBER and not isinstance(step, AtMost)]
-            if wrong:
-                rule = "of columns that are numbers"
-                raise InvalidField(where=step.at, part=part, field=type(step).__name__, rule=rule, value=wrong[0])
-        if sum(isinstance(step, SecondPrice) for step in deployment.rerank) > 1:
-            raise InvalidField(where=at, part=part, field="rerank", rule="with one SecondPrice at most", value="two")
-
-    def _action(self, written: Action, scores: Scope, names: Scope) -> ActionSpec:
-        deployment, part = self.deployment, "Deployment"
-        if not isinstance(written, Action):
-            raise InvalidField(where=deployment.at, part=part, field="policy", rule="made of Action(…)", value=written)
-        if self.item is not None:
-            rule = "left out: Framing names an item, and actions are taken on rows"
-            raise InvalidField(where=deployment.at, part=part, field="policy", rule=rule, value=written.name)
-        if [one.name for one in deployment.policy].count(written.name) > 1:
-            rule = "of actions named differently"
-            raise InvalidField(where=deployment.at, part=part, field="policy", rule=rule, value=written.name)
-        part = f"Action {written.name}"
-        on = parse(written.on, scores, where=written.at, part=f"{part}.on", now=False)
-        order = (
-            None if written.order is None else parse(written.order, {**names, **scores}, where=written.at, part=part)
-        )
-        for field, one in (("on", on), ("order", order)):
-            if one is not None and one.kind != NUMBER:
-                raise InvalidField(where=written.at, part=part, field=field, rule="a number", value=one.text)
-        if not on.names:
-            raise InvalidField(where=written.at, part=part, field="on", rule="of a score", value=written.on)
-        return ActionSpec(written, on, order)
-
-    def shares_budget(self, step: Pace) -> tuple[str, ...]:
-        """Canonical names of the keys whose items spend one budget: those that `spent` is kept for, else the item."""
-        group = self.features.get(step.spent.group)
-        return (str(self.item),) if group is None else tuple(self.row.keys[entity] for entity in group.entities)
-
-    def _scope(self) -> Scope:
-        return resolve.scope({**self.kinds, "now": TIME}, keys=self._spellings_known())
-
     def _spellings_known(self) -> dict[str, str]:
-        return {full: entity for full, entity in self._spellings.items() if entity in self.kinds}
+        return {full: entity for full, entity in self.spellings.items() if entity in self.kinds}
 
     def _canonical(self, name: str) -> str:
-        return self._spellings.get(name, name)
-
-    def _condition(self, text: str | None, names: Scope, at: str, part: str) -> Expression | None:
-        if text is None:
-            return None
-        condition = parse(text, names, where=at, part=part)
-        if condition.kind.base != "flag" or condition.kind.is_list:
-            owner, _, field = part.partition(".")
-            raise InvalidField(where=at, part=owner, field=field, rule="a condition", value=text)
-        return condition
-
-    def _known_label(self, label: Label, at: str, part: str) -> None:
-        known = {**self.labels, **self.label_groups}
-        if not isinstance(label, Label) or label.name not in known:
-            rule = f"one of the framing's labels ({', '.join(known)})"
-            value = label.name if isinstance(label, Label) else label
-            raise InvalidField(where=at, part=part, field="label", rule=rule, value=value)
-
-    def _known_model(self, model: object, at: str, field: str, part: str = "Deployment") -> None:
-        if not isinstance(model, Model) or model.name not in self.models:
-            rule = f"a model that Models names ({', '.join(self.models)})"
-            value = model.name if isinstance(model, Model) else model
-            raise InvalidField(where=at, part=part, field=field, rule=rule, value=value)
+        return self.spellings.get(name, name)
 
     def _refuse(self, name: str, *, where: str, part: str) -> None:
         group, _, column = name.partition(".")
