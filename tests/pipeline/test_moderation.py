@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixfold import cli
-from sixfold.data.rows import RowChecker
+from sixfold.data.rows import RowChecker, decode
 from sixfold.design import load
 from sixfold.errors import DesignError, ReleaseDamaged
 from sixfold.registry import Releases
 from sixfold.serving.clock import Clock
 from sixfold.serving.live import Live
-from sixfold.serving.replies import predicted
+from sixfold.serving.predicting import predict
 from sixfold.serving.requests import prediction
 from sixfold.stores import LmdbLog
 
@@ -114,7 +114,7 @@ def answers(talk, ran, rows):
     clock = Clock((START_S + 2400 * 180) * 1_000_000)
     with closing(LmdbLog(talk / "work" / "log")) as log, closing(Live(talk / "work", release, log, clock)) as live:
         body = json.dumps({"rows": rows}).encode()
-        return json.loads(predicted(prediction(body, live.system, clock.now_us()), live))["rows"], release
+        return json.loads(predict(prediction(body, live.system, clock.now_us()), live).reply)["rows"], release
 
 
 def test_an_answer_has_an_action_its_reasons_and_probabilities(talk, ran):
@@ -140,6 +140,22 @@ def test_an_answer_has_an_action_its_reasons_and_probabilities(talk, ran):
     assert answers(talk, ran, [])[0] == []
     again, _ = answers(talk, ran, [{"post": f"n{at}", "text": text} for at, text in enumerate(texts)])
     assert again == found, "a post that is asked about twice meets the same fate"
+
+
+def test_each_decision_has_a_record_of_what_it_was_made_of(talk, ran):
+    release = Releases(talk / "work" / "releases").open(ran[1]["release"])
+    clock = Clock((START_S + 2400 * 180) * 1_000_000)
+    with closing(LmdbLog(talk / "work" / "log")) as log, closing(Live(talk / "work", release, log, clock)) as live:
+        rows = [{"post": "n1", "author": "a3", "text": "scummy"}, {"post": "n2", "text": "lovely"}]
+        done = predict(prediction(json.dumps({"rows": rows}).encode(), live.system, clock.now_us()), live)
+    reply, records = json.loads(done.reply), [decode(record.payload) for record in done.records]
+    assert [record["post"] for record in records] == ["n1", "n2"]
+    assert [record["row"] for record in records] == [0, 1]
+    for record, row in zip(records, reply["rows"]):
+        assert record["request_id"] == reply["request_id"]
+        assert {**record["heads"], **{name: record[name] for name in ("action", "reasons", "propensity")}} == row
+    assert records[0]["context"] == {"author": "a3", "posts.text": "scummy"}
+    assert records[0]["features"].keys() == {"record.vile_7d"}
 
 
 def test_a_check_of_the_data_says_which_labels_it_does_not_probe(talk):

@@ -13,7 +13,7 @@ from sixfold.design import load
 from sixfold.registry import Releases
 from sixfold.serving.clock import Clock
 from sixfold.serving.live import Live
-from sixfold.serving.replies import predicted
+from sixfold.serving.predicting import predict
 from sixfold.serving.requests import prediction
 from sixfold.stores import LmdbLog
 
@@ -183,7 +183,7 @@ def test_a_design_without_items_is_released_and_predicts_rows(tmp_path):
     live = Live(tmp_path / "work", release, log, clock)
     try:
         body = b'{"rows": [{"depot": "north 0", "weight": 1}, {"depot": "north 4", "weight": 9}]}'
-        rows = json.loads(predicted(prediction(body, live.system, clock.now_us()), live))["rows"]
+        rows = json.loads(predict(prediction(body, live.system, clock.now_us()), live).reply)["rows"]
     finally:
         live.close()
         log.close()

@@ -170,13 +170,14 @@ class _Recomputed:
 
     def __init__(self, con: duckdb.DuckDBPyConnection, system: System, data: _Data, answers: list[dict[str, Any]]):
         self._con, self._system, self._data = con, system, data
-        item = str(system.item)
         self._shown = [(a, one) for a in answers for one in a["items"] or [{"key": None, "features": {}}]]
         self._first = np.array([one is (a["items"] or [one])[0] for a, one in self._shown])
         given: dict[str, list[Any]] = {
             name: [a["context"].get(name) for a, _ in self._shown] for name in system.context
         }
-        given |= {system.query: [a[system.query] for a, _ in self._shown], item: [one["key"] for _, one in self._shown]}
+        given |= {system.query: [a[system.query] for a, _ in self._shown]}
+        if system.item is not None:
+            given |= {system.item: [one["key"] for _, one in self._shown]}
         columns = {
             name: to_arrow(column(system.kinds[name], v), system.kinds[name], len(v)) for name, v in given.items()
         }

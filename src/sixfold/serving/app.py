@@ -27,6 +27,7 @@ from sixfold.serving.gate import Gate
 from sixfold.serving.metrics import Metrics
 from sixfold.serving.openapi import EventsOperation, PredictOperation, RecommendOperation
 from sixfold.serving.parts import Parts
+from sixfold.serving.predicting import Predicted, predict
 from sixfold.stores import Receipt
 
 __all__ = ["MAX_BODY_BYTES", "make_app"]
@@ -70,15 +71,18 @@ def _answering(parts: Parts) -> list[HTTPRouteHandler]:
         return _ok(parts, "recommend", reply)
 
     @post("/v1/predict", status_code=200, operation_class=PredictOperation)
-    async def predict(request: AnyRequest) -> Reply:
+    async def predicted(request: AnyRequest) -> Reply:
         """What the deployed model predicts for rows."""
         body = await request.body()
 
-        def work() -> bytes:
+        def work() -> Predicted:
             with parts.current.borrow() as live, parts.metrics.stage("predict rows"):
-                return replies.predicted(requests.prediction(body, live.system, parts.clock.now_us()), live)
+                return predict(requests.prediction(body, live.system, parts.clock.now_us()), live)
 
-        return _ok(parts, "predict", await parts.threaded(work))
+        done = await parts.threaded(work)
+        if done.records:  # a decision that is told is never forgotten
+            await asyncio.wrap_future(parts.commit.submit(done.records))
+        return _ok(parts, "predict", done.reply)
 
     @get("/v1/features/{entity:str}/{key:path}")
     async def features(entity: str, key: str) -> Reply:
@@ -90,7 +94,7 @@ def _answering(parts: Parts) -> list[HTTPRouteHandler]:
 
         return _ok(parts, "features", await parts.threaded(work))
 
-    return [recommend, predict, features]
+    return [recommend, predicted, features]
 
 
 def _recommend(parts: Parts, body: bytes) -> tuple[bytes, "Future[list[Receipt]] | None"]:

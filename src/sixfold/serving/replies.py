@@ -1,21 +1,17 @@
 """What the server replies, as JSON, and what it logs of an answer."""
 
-from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
 from sixfold.design.groups import ANSWERS, logged_as
 from sixfold.design.system import System
 from sixfold.errors import UnknownInRequest
-from sixfold.serving.acting import acted_on
 from sixfold.serving.answer import Answer, Question
 from sixfold.serving.live import Live
-from sixfold.serving.requests import Rows
 from sixfold.stores import NewEvent
 
-__all__ = ["features", "logged", "predicted", "recommended", "shown"]
+__all__ = ["features", "logged", "recommended", "shown"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -76,20 +72,6 @@ def shown(question: Question, answer: Answer, live: Live) -> list[NewEvent]:
         for one in answer.items
     ]
     return [event._replace(stream=logged_as(ANSWERS)) for event in live.shown.check(rows, question.now_us).accepted]
-
-
-def predicted(rows: Rows, live: Live) -> bytes:
-    """The reply to `predict`: the heads of each row, and what is done about it where the design has a policy."""
-    heads: Mapping[str, list[float]] = {}
-    if rows.rows:
-        columns = live.reader.columns(live.scorer.names, rows.columns, rows.now_us)
-        heads = {head: values.tolist() for head, values in live.scorer.score(columns, rows.rows).items()}
-    found: list[dict[str, Any]] = [dict(zip(heads, values)) for values in zip(*heads.values())]
-    if found and live.system.actions:
-        keys = [key or uuid4().hex for key in rows.columns[live.system.query].to_list()]
-        for row, acted in zip(found, acted_on(live.system, live.release.policy, heads, keys)):
-            row |= acted
-    return msgspec.json.encode({"release": live.release.id, "rows": found})
 
 
 def features(entity: str, key: str, live: Live, now_us: int) -> bytes:
