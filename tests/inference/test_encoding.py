@@ -90,3 +90,11 @@ def test_serving_encodes_as_training_does(rows):
     assert ours.keys() == theirs.keys()
     for name in ours:
         np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_a_number_that_never_varied_in_training_says_nothing_later():
+    never = pa.table({"same": [0.1, 0.1, 0.1], "null": pa.nulls(3, pa.float64()), "both": [2.0, None, 2.0]})
+    kinds = dict.fromkeys(never.column_names, NUMBER)
+    made = fit(never, kinds, never.column_names)
+    later = pa.table({"same": [0.1, 7.0, None], "null": [5.0, None, -3.0], "both": [2.0, 9.0, None]})
+    assert made.encode_table(later)["numbers"].tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]

@@ -76,20 +76,25 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class NumberScale:
-    """How a number enters a model: log1p where it is never negative and spreads widely, then standardised."""
+    """How a number enters a model: log1p where it is never negative and spreads widely, then standardised.
+
+    One that never varied in training teaches nothing: it is 0 for the model, whatever comes later.
+    """
 
     name: str
     log: bool
     mean: float
     std: float
+    """0: it never varied."""
     nullable: bool
-    """A second number says where it is null."""
+    """A second number says where it is null: where some were in training, and some were not."""
 
     def encode(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
         """One array of shape (B,), two where the number may be null."""
         x = np.where(valid, data, 0.0).astype(np.float64)
         x = np.log1p(np.maximum(x, 0.0)) if self.log else x
-        scaled = np.where(valid, np.clip((x - self.mean) / self.std, -_CLIP, _CLIP), 0.0).astype(np.float32)
+        x = (x - self.mean) / self.std if self.std else np.zeros_like(x)
+        scaled = np.where(valid, np.clip(x, -_CLIP, _CLIP), 0.0).astype(np.float32)
         return [scaled, (~valid).astype(np.float32)] if self.nullable else [scaled]
 
 
@@ -290,10 +295,12 @@ def _scale(name: str, column: pa.ChunkedArray) -> NumberScale:
     data, valid = _floats(column)
     x = data[valid]
     if not len(x):
-        return NumberScale(name, False, 0.0, 1.0, True)
+        return NumberScale(name, False, 0.0, 0.0, False)
     log = bool(x.min() >= 0 and x.max() > 5)
     x = np.log1p(x) if log else x
-    return NumberScale(name, log, float(x.mean()), float(x.std()) or 1.0, bool(len(x) < len(data)))
+    return NumberScale(
+        name, log, float(x.mean()), float(x.std()) if x.min() < x.max() else 0.0, bool(len(x) < len(data))
+    )
 
 
 def _longest(column: pa.ChunkedArray, longest: int) -> int:
