@@ -29,6 +29,8 @@ class Binary:
     """The share of the training rows with a false label that is learned from, drawn at random; the probability is
     corrected for it (He et al., ADKDD 2014)."""
     loss: Loss = field(default="plain", kw_only=True)
+    weight: float = field(default=1.0, kw_only=True)
+    """How much its loss counts beside those of the other heads."""
     at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -46,6 +48,9 @@ class _Classes:
     loss: Loss = field(default="plain", kw_only=True)
     calibrate: Calibration | None = field(default=None, kw_only=True)
     """As for `Binary`, class by class."""
+    weight: float = field(default=1.0, kw_only=True)
+    """How much its loss counts beside those of the other heads. The classes of `AnyOf` count one each,
+    those of `OneOf` one together."""
     at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -70,6 +75,11 @@ class Regression:
     """A number; absolute error, so the prediction is its median."""
 
     label: Label
+    weight: float = field(default=1.0, kw_only=True)
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check_weight(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,11 @@ class WatchTime:
 
     label: Label
     duration: Column = field(kw_only=True)
+    weight: float = field(default=1.0, kw_only=True)
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check_weight(self)
 
 
 Head = AnyOf | Binary | OneOf | Regression | WatchTime
@@ -91,3 +106,10 @@ def _check(head: Binary | _Classes) -> None:
     if head.loss not in get_args(Loss):
         rule = f"one of {', '.join(get_args(Loss))}"
         raise InvalidField(where=head.at, part=part, field="loss", rule=rule, value=head.loss)
+    _check_weight(head)
+
+
+def _check_weight(head: Head) -> None:
+    if isinstance(head.weight, bool) or not 0 < head.weight < float("inf"):
+        rule = "above 0"
+        raise InvalidField(where=head.at, part=type(head).__name__, field="weight", rule=rule, value=head.weight)

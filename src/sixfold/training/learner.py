@@ -61,10 +61,11 @@ class Learner:
         return torch.from_numpy(rows[known[rows]]).to(device())
 
     def loss(self, rows_B: Tensor) -> Tensor:
-        """The sum of the heads' losses, each the mean over the rows that have its label."""
+        """The heads' losses, each the mean over the rows that have its label, in a sum by their weights."""
         outputs = self._outputs(rows_B)
         each = zip(self.model.heads, outputs, self.targets, self.weights)
-        return torch.stack([head_loss(head, out, target[rows_B], weight) for head, out, target, weight in each]).sum()
+        losses = [head.weight * head_loss(head, out, target[rows_B], weight) for head, out, target, weight in each]
+        return torch.stack(losses).sum()
 
     def mean_loss(self, rows_R: Tensor) -> float:
         """The loss over many rows, without gradients wanted."""
