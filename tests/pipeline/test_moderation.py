@@ -4,6 +4,7 @@ import json
 from contextlib import closing, redirect_stderr, redirect_stdout
 from io import StringIO
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,7 +50,7 @@ system = sf.System("talk",
     sf.Data(posts, votes, record), sf.Models(judge, words),
     sf.Evaluation(split=sf.ByTime(validation=0.2, test=0.2), slices={"rainy": "contains(posts.topics, 'rain')"},
         metrics=["accuracy(mood)", "macro_f1(mood)", "auc(1 - mood.kind)", "average_precision(topic)",
-            "false_positive_rate(1 - mood.kind)[rainy]"],
+            "false_positive_rate(1 - mood.kind)[rainy]", "prevalence(mood.vile)", "prevalence(mood.vile)[rainy]"],
         gates=["accuracy(mood) >= 0.8", "auc(1 - mood.kind) >= words.auc(1 - mood.kind) - 0.05"]),
     sf.Deployment(predict=judge, policy=[
         sf.Action("remove", on="mood.vile", precision=0.9),
@@ -105,8 +106,28 @@ def test_a_run_measures_classes_and_says_what_each_action_does(ran):
     assert said["metrics"]["false_positive_rate(1 - mood.kind)[rainy]"]["value"] < 0.2
     assert set(said["baselines"]) == {"words.accuracy(mood)", "words.macro_f1(mood)", "words.auc(1 - mood.kind)",
                                       "words.false_positive_rate(1 - mood.kind)[rainy]"}  # fmt: skip
+    assert 0.1 < said["metrics"]["prevalence(mood.vile)"]["value"] < 0.2
     assert "Policy: solved on validation, measured on test" in told
     assert "precision 0.9" in told
+
+
+def test_a_run_says_how_classes_slices_and_disguised_texts_fare(talk, ran):
+    judged = msgspec.json.decode((talk / "work/steps/policy/judged.json").read_bytes())
+    assert [one["of"] for one in judged["classes"]] == [
+        "mood.vile", "1 - mood.kind", "mood.kind", "mood.rude", "topic.sun", "topic.rain",
+    ]  # fmt: skip
+    rows = {(one["action"], one["slice"]): one for one in judged["slices"]}
+    assert rows["remove", "rainy"]["examples"] < rows["remove", ""]["examples"]
+    assert rows["demote", ""]["recall"]["value"] > rows["review", ""]["recall"]["value"]
+    attacks = msgspec.json.decode((talk / "work/steps/attacks/attacks.json").read_bytes())
+    recall = {(one["model"], one["on"], one["attack"]): one["recall"]["value"] for one in attacks}
+    assert {model for model, *_ in recall} == {"judge", "words"}
+    assert recall["judge", "1 - mood.kind", ""] > 0.9
+    assert recall["judge", "1 - mood.kind", "lookalikes"] == recall["judge", "1 - mood.kind", ""], "undone when read"
+    page = (talk / "work/report.html").read_text()
+    for title in ("What is done", "By class", "By slice", "Mistakes", "Disguised texts"):
+        assert f"<h2>{title}</h2>" in page
+    assert "Disguised texts: recall of 1 - mood.kind" in ran[2]
 
 
 def answers(talk, ran, rows):
@@ -214,6 +235,7 @@ def test_many_texts_are_read_a_few_at_a_time_and_alike(talk, ran):
         ('on="mood.vile"', 'on="0.5"', "on must be of a score"),
         ('"demote"', '"review"', "of actions named differently"),
         ("record.vile_7d)", "record.vile_9d)", "record.vile_9d"),
+        ('"prevalence(mood.vile)"', '"words.prevalence(mood.vile)"', "is of labels alone"),
         (
             "predict=judge,",
             'predict=judge, retrain=sf.Retrain("1h", warm=True),',

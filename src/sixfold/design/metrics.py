@@ -8,10 +8,24 @@ from typing import Literal
 
 from sixfold.errors import InvalidMetric, UnknownInMetric
 
-__all__ = ["CHAMPION", "METRICS", "Gate", "Metric", "MetricSpec", "Operator", "check", "parse_gate", "parse_metric"]
+__all__ = [
+    "CHAMPION",
+    "METRICS",
+    "PREVALENCE",
+    "Gate",
+    "Metric",
+    "MetricSpec",
+    "Operator",
+    "check",
+    "parse_gate",
+    "parse_metric",
+]
 
 CHAMPION = "champion"
 """Stands for the release now serving where a model's name can stand; no model of a design may have this name."""
+
+PREVALENCE = "prevalence"
+"""The one metric that reads labels alone: no model has it."""
 
 Operator = Literal[">=", "<=", "beats"]
 
@@ -38,7 +52,7 @@ METRICS: Mapping[str, MetricSpec] = {
     **{name: MetricSpec("scores", "never", True, "either") for name in ("auc", "average_precision")},
     **{name: MetricSpec("scores", "never", True, "classes") for name in ("accuracy", "macro_f1")},
     **{name: MetricSpec("scores", "never", True) for name in ("precision", "true_positive_rate")},
-    "false_positive_rate": MetricSpec("scores", "never", False),
+    **{name: MetricSpec("scores", "never", False) for name in ("false_positive_rate", PREVALENCE)},
     **{name: MetricSpec("lists", "always", True) for name in ("recall", "ndcg", "hit")},
     "mrr": MetricSpec("lists", "optional", True),
 }
@@ -184,6 +198,8 @@ def _misuse(metric: Metric, groups: Collection[str]) -> str | None:
         return f"without ({metric.of}): {metric.name} measures lists, which have no label"
     if spec.source == "scores" and metric.of is None:
         return f"of a label: {metric.name}(label)"
+    if metric.name == PREVALENCE and metric.model is not None:
+        return f"without {metric.model}.: {metric.name} is of labels alone, whatever a model says"
     if spec.of == "classes" and metric.of not in groups:
         return f"of a label with classes ({', '.join(groups) or 'there is none'}): {metric.name} compares them"
     if spec.of == "one" and metric.of in groups:

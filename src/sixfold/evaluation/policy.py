@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sixfold.design.policy import Action
-from sixfold.evaluation.bootstrap import Measured, measure
-from sixfold.evaluation.statistic import Sums, by_user
+from sixfold.evaluation.bootstrap import Measured
+from sixfold.evaluation.judged import share
 from sixfold.inference.policy import Decided, Policy, Solved, doubt
 
 __all__ = ["LEAST", "Taken", "measured", "solve"]
@@ -78,14 +78,12 @@ def measured(
             f"{name} {value:g}" for name in ("precision", "recall", "per_day") if (value := getattr(action, name))
         )
         shares = [
-            _share(one, among, users_N, seed)
-            for one, among in (
-                (own_N, np.ones(len(own_N), bool)), (scored_N & is_N, scored_N & known_N), (so_far_N & is_N, is_N)
-            )
-        ]  # fmt: skip
-        share, precision, recall = shares
+            share(one, among, users_N, seed=seed)
+            for one, among in ((own_N, np.ones(len(own_N), bool)), (is_N, scored_N & known_N), (so_far_N, is_N))
+        ]
+        taken, precision, recall = shares
         drawn = float(np.mean(own_N & decided.drawn_B))
-        found.append(Taken(action.name, goal, solved.threshold, share, precision, recall, drawn))
+        found.append(Taken(action.name, goal, solved.threshold, taken, precision, recall, drawn))
     return found
 
 
@@ -117,10 +115,3 @@ def _of_capacity(action: Action, score_N: Floats, per_day: float) -> Solved:
     threshold = float(above[-1]) if len(above) else None
     rest_N = known_N[len(above) :]
     return Solved(action.name, threshold, min(1.0, capacity * action.explore / max(float(doubt(rest_N).sum()), 1e-9)))
-
-
-def _share(one_N: NDArray[np.bool_], among_N: NDArray[np.bool_], users_N: NDArray[np.generic], seed: int) -> Measured:
-    if not among_N.any():
-        return Measured(np.nan, np.nan, np.nan, "there is none")
-    sums = by_user(users_N, one_N.astype(np.float64), among_N.astype(np.float64))
-    return measure(Sums(*sums, lambda total: np.asarray(total[:, 0] / total[:, 1], np.float64)), seed=seed)

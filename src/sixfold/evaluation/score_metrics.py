@@ -33,7 +33,7 @@ def score_statistic(name: str, scores: ArrayLike, labels: ArrayLike, users: Arra
             `xauc`, the share of pairs with different labels whose scores have the same order (Zhan et al., KDD 2022);
             `average_precision`, the area below the precision at each recall, without interpolation; `precision`,
             `true_positive_rate` (recall) and `false_positive_rate` of those whose score is a half or more;
-            `mae`; `rmse`.
+            `prevalence`, the mean label, whatever the scores; `mae`; `rmse`.
         scores: Shape (N,); probabilities for `log_loss`, `normalized_entropy` and those of calibration, the label's
             unit for `mae` and `rmse`, any scale for the others.
         labels: Shape (N,); 0 or 1 but for `xauc`, `mae` and `rmse`; NaN where there is no label: such an example
@@ -97,6 +97,10 @@ def _share(of: str) -> Callable[[Floats, Floats, NDArray[Any]], Statistic]:
         return Sums(*by_user(users_N, among_N * (labels_N if of == "said" else said_N), among_N), _ratio)
 
     return statistic
+
+
+def _prevalence(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]) -> Statistic:
+    return Sums(*by_user(users_N, labels_N, np.ones_like(labels_N)), _ratio)
 
 
 def _grouped_auc(scores_N: Floats, labels_N: Floats, users_N: NDArray[Any]) -> Statistic:
@@ -178,6 +182,7 @@ _STATISTICS = {
     "precision": _share("said"),
     "true_positive_rate": _share("is"),
     "false_positive_rate": _share("not"),
+    "prevalence": _prevalence,
     "mae": _mae,
     "rmse": _rmse,
 }

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sixfold.design.heads import Binary
-from sixfold.design.metrics import CHAMPION, METRICS, Metric
+from sixfold.design.metrics import CHAMPION, METRICS, PREVALENCE, Metric
 from sixfold.design.models import ItemNeighbours, Model, Network, Rule, Trees, TwoTower
 from sixfold.design.system import System
 from sixfold.errors import ChampionDiffers
@@ -25,14 +25,12 @@ from sixfold.evaluation.lists import list_statistic
 from sixfold.evaluation.reliability import Reliability, reliability
 from sixfold.evaluation.score_metrics import score_statistic
 from sixfold.evaluation.statistic import Statistic, Undefined
-from sixfold.features.arrays import Values, from_arrow
-from sixfold.features.expressions import evaluate
 from sixfold.inference.models import Towers
 from sixfold.inference.models import load as load_model
 from sixfold.inference.policy import of_scores
 from sixfold.pipeline.job import Job
+from sixfold.pipeline.labelled import classes_of, label_of, within
 from sixfold.pipeline.lists import AskedLists
-from sixfold.pipeline.policy_step import classes_of, label_of
 
 __all__ = ["Evaluated", "deployed", "evaluate_step", "read_evaluated"]
 
@@ -88,6 +86,8 @@ def read_evaluated(job: Job) -> Evaluated:
 
 def _has(system: System, model: Model, metric: Metric) -> bool:
     """Whether the model can be measured by this metric."""
+    if metric.name == PREVALENCE:
+        return False
     if METRICS[metric.name].source == "lists":
         return isinstance(model, TwoTower | Rule | ItemNeighbours)
     if not isinstance(model, Network | Trees):
@@ -126,13 +126,17 @@ class _Meter:
 
     def statistic(self, metric: Metric) -> Statistic:
         """The statistic of a metric, `champion.` ones too."""
+        among = self._among(metric.slice) if METRICS[metric.name].source == "scores" else None
+        if metric.name == PREVALENCE:
+            label = self._value(str(metric.of), self._classes)[among]
+            return score_statistic(metric.name, label, label, self.users[among])
         model = self._model(metric)
         if model is None:
             return Undefined(f"no deployed model has {metric.name}")
         if METRICS[metric.name].source == "lists":
             return self._list_statistic(metric, model)
         scores = self._scores(model, champion=metric.model == CHAMPION)
-        of, among = str(metric.of), self._among(metric.slice)
+        of = str(metric.of)
         if (group := self.job.system.label_groups.get(of)) is None:
             score, label = self._value(of, scores), self._value(of, self._classes)
             return score_statistic(metric.name, score[among], label[among], self.users[among])
@@ -168,14 +172,7 @@ class _Meter:
         return next((model for model in deployed(self.job) if _has(self.job.system, model, metric)), None)
 
     def _among(self, name: str | None) -> NDArray[np.bool_]:
-        if name is None:
-            return np.ones(len(self.examples), bool)
-        system = self.job.system
-        condition = system.slices[name]
-        columns = {n: from_arrow(self.examples[n], system.example_kinds[n]) for n in condition.names}
-        found = evaluate(condition, columns, np.asarray(self.examples["time"], np.int64), system.timezone)
-        assert isinstance(found, Values)
-        return np.broadcast_to(np.asarray(found.data, bool) & found.valid, (len(self.examples),))
+        return within(self.job.system, self.examples, name)
 
     def _scores(self, model: Model, *, champion: bool) -> Mapping[str, NDArray[np.float64]]:
         name = f"{CHAMPION}.{model.name}" if champion else model.name

@@ -1,7 +1,7 @@
 """The policy step: thresholds of the design's actions solved on validation, what they do measured on test."""
 # N = examples, A = actions
 
-from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,23 +12,32 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from sixfold.design.system import System
-from sixfold.evaluation.class_metrics import majority
+from sixfold.evaluation.bootstrap import Measured
+from sixfold.evaluation.judged import ClassRow, Mistake, SliceRow, class_row, mistakes, slice_rows
 from sixfold.evaluation.policy import Taken, measured, solve
 from sixfold.inference.models import Scorer, load
 from sixfold.inference.policy import decide, draws, of_scores, write_policy
 from sixfold.pipeline.job import Job
+from sixfold.pipeline.labelled import classes_of, within
 
-__all__ = ["classes_of", "label_of", "policy_step", "policy_table", "read_taken"]
+__all__ = ["Judged", "classes_table", "policy_step", "policy_table", "prose_of", "read_judged"]
 
 Floats = NDArray[np.float64]
 _DAY_US = 86_400_000_000
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """How the policy did on the test part."""
+
+    taken: list[Taken] = []
+    classes: list[ClassRow] = []
+    slices: list[SliceRow] = []
+    mistakes: list[Mistake] = []
+
+
 def policy_step(job: Job) -> None:
-    """Write `policy.json`, which the release takes, and `taken.json`, what each action did on the test part."""
+    """Write `policy.json`, which the release takes, and `judged.json`, how it did on the test part."""
     system, folder = job.system, job.folder("policy")
-    if not system.actions:
-        return
     examples = pq.read_table(job.folder("examples") / "examples.parquet")
     predict = system.deployment.predict.name
     scorer: Scorer = load(job.folder(f"train-{predict}") / predict, threads=2)  # type: ignore[assignment]  # no towers
@@ -36,28 +45,70 @@ def policy_step(job: Job) -> None:
     time_us = np.asarray(examples["time"], np.int64)
     days = max(1.0, float(np.ptp(time_us)) / _DAY_US)
 
-    def of(part: str) -> tuple[pa.Table, list[Floats], list[Floats]]:
-        rows = examples.filter(pc.equal(examples["part"], part))
-        scores, labels = scorer.score_table(rows), classes_of(system, rows)
-        said = [of_scores(one.on, scores, len(rows)) for one in system.actions]
-        return rows, said, [of_scores(one.on, labels, len(rows)) for one in system.actions]
-
-    _, said_AN, true_AN = of("validation")
-    policy = solve(actions, said_AN, true_AN, per_day=len(examples) / days)
+    validation = _Part(system, examples, "validation", scorer)
+    policy = solve(actions, validation.said(), validation.true(), per_day=len(examples) / days)
     write_policy(folder / "policy.json", policy)
-    rows, said_AN, true_AN = of("test")
-    keys = rows[system.query].to_pylist()
-    decided = decide(policy, said_AN, draws(keys))
-    taken = measured(actions, policy, decided, true_AN, np.asarray(keys, str), seed=job.seed)
-    (folder / "taken.json").write_bytes(msgspec.json.encode(taken))
+    test = _Part(system, examples, "test", scorer)
+    decided = decide(policy, test.said(), draws(test.keys))
+    users = np.unique(np.asarray(test.keys, str), return_inverse=True)[1]
+    of = dict.fromkeys([*(one.on.text for one in system.actions), *scorer.heads])
+    expressions = {one.on.text: one.on for one in system.actions}
+    classes, wrong = [], []
+    for text in of:
+        score_N, true_N = (
+            of_scores(expressions[text], values, len(test.rows)) if text in expressions else values[text]
+            for values in (test.scores, test.labels)
+        )
+        if not np.isin(true_N[~np.isnan(true_N)], (0, 1)).all():
+            continue  # a number, which is not judged
+        classes.append(class_row(text, score_N, true_N, users, seed=job.seed))
+        if text in expressions:
+            wrong += mistakes(text, score_N, true_N, test.keys, test.texts)
+    slices = {name: within(system, test.rows, name) for name in system.slices}
+    names = [action.name for action in actions]
+    judged = Judged(
+        measured(actions, policy, decided, test.true(), users, seed=job.seed),
+        classes,
+        slice_rows(names, decided, test.true(), slices, users, seed=job.seed),
+        wrong,
+    )
+    (folder / "judged.json").write_bytes(msgspec.json.encode(judged))
 
 
-def read_taken(job: Job) -> list[Taken]:
+class _Part:
+    """A part of the examples with what the model says of it and what became of it."""
+
+    def __init__(self, system: System, examples: pa.Table, name: str, scorer: Scorer) -> None:
+        self._system = system
+        self.rows = examples.filter(pc.equal(examples["part"], name))
+        self.scores, self.labels = scorer.score_table(self.rows), classes_of(system, self.rows)
+        self.keys: list[str] = self.rows[system.query].to_pylist()
+
+    def said(self) -> list[Floats]:
+        """For each action what its `on` says, shape (N,)."""
+        return [of_scores(one.on, self.scores, len(self.rows)) for one in self._system.actions]
+
+    def true(self) -> list[Floats]:
+        """For each action whether it is truly so, shape (N,)."""
+        return [of_scores(one.on, self.labels, len(self.rows)) for one in self._system.actions]
+
+    @property
+    def texts(self) -> dict[str, list[str | None]]:
+        """The columns of prose that a request brings."""
+        return {name: self.rows[name].to_pylist() for name in prose_of(self._system)}
+
+
+def prose_of(system: System) -> list[str]:
+    """The columns of prose that a request brings."""
+    return [name for name in system.context if system.kinds[name].prose]
+
+
+def read_judged(job: Job) -> Judged:
     """What the step found; nothing for a design without actions."""
     if not job.system.actions:
-        return []
-    text = (job.folder("policy") / "taken.json").read_bytes()
-    return msgspec.json.decode(text.replace(b":null", b':"nan"'), type=list[Taken], strict=False)
+        return Judged()
+    text = (job.folder("policy") / "judged.json").read_bytes()
+    return msgspec.json.decode(text.replace(b":null", b':"nan"'), type=Judged, strict=False)
 
 
 def policy_table(taken: list[Taken]) -> Table:
@@ -68,23 +119,22 @@ def policy_table(taken: list[Taken]) -> Table:
     )  # fmt: skip
     for one in taken:
         threshold = "none reaches it" if np.isnan(float(one.threshold or "nan")) else f"{one.threshold:.4f}"
-        cells = [
-            "none" if np.isnan(m.value) else f"{m.value:.3f}\n[dim]{m.low:.3f} to {m.high:.3f}[/dim]"
-            for m in (one.share, one.precision, one.recall)
-        ]
+        cells = [_cell(m) for m in (one.share, one.precision, one.recall)]
         table.add_row(one.name, one.goal, threshold, *cells, f"{one.drawn:.3f}")
     return table
 
 
-def classes_of(system: System, examples: pa.Table) -> Mapping[str, Floats]:
-    """Every label of the examples, shape (N,); of votes the majority."""
-    found = {name: label_of(examples, name) for name in system.labels}
-    for group in system.label_groups.values():
-        shares_NC = np.stack([found[name] for name in group.outputs], 1)
-        found |= dict(zip(group.outputs, majority(shares_NC, exclusive=group.exclusive).T))
-    return found
+def classes_table(classes: list[ClassRow]) -> Table:
+    """How well each probability tells what is so."""
+    table = Table(
+        "Is it so?", "examples", "prevalence", "average precision", "AUC", "precision", "recall",
+        title="By class: precision and recall from a half on", title_justify="left",
+    )  # fmt: skip
+    for one in classes:
+        numbers: tuple[Any, ...] = (one.prevalence, one.average_precision, one.auc, one.precision, one.recall)
+        table.add_row(one.of, f"{one.examples:,}", *(_cell(m) for m in numbers))
+    return table
 
 
-def label_of(examples: pa.Table, name: str) -> Floats:
-    """A label of the examples, shape (N,); NaN where it is null."""
-    return np.asarray(examples[f"label.{name}"].to_numpy(zero_copy_only=False), np.float64)
+def _cell(one: Measured) -> str:
+    return "none" if np.isnan(one.value) else f"{one.value:.3f}\n[dim]{one.low:.3f} to {one.high:.3f}[/dim]"

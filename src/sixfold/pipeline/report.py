@@ -1,6 +1,5 @@
 """One HTML page of a run: metrics beside baselines, gates, training curves, the design. No script, nothing fetched."""
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +13,12 @@ from sixfold.data.report import Report
 from sixfold.design.draw import draw
 from sixfold.design.metrics import METRICS, parse_metric
 from sixfold.evaluation.bootstrap import Measured
+from sixfold.pipeline.attacks_step import read_attacks
 from sixfold.pipeline.data_page import columns_section, features_section
 from sixfold.pipeline.job import Job
+from sixfold.pipeline.judged_page import attacks_section, judged_section
+from sixfold.pipeline.markup import escaped, measured_cell, table
+from sixfold.pipeline.policy_step import read_judged
 from sixfold.pipeline.prequential_step import read_prequential
 from sixfold.pipeline.scores_page import learning_section, reliability_section
 from sixfold.training.loop import Curve
@@ -32,6 +35,7 @@ h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--
 table { border-collapse: collapse; margin: .8rem 0 }
 th, td { padding: .25rem .8rem; text-align: right; vertical-align: top }
 th:first-child, td:first-child { text-align: left } tr + tr td { border-top: 1px solid var(--soft) }
+details p { overflow-wrap: anywhere; margin: .3rem 0 }
 small { opacity: .65; display: block } .own td { font-weight: 600 }
 .good { color: var(--good) } .bad { color: var(--bad) }
 pre { background: var(--soft); padding: 1rem; overflow-x: auto; font-size: 13px; line-height: 1.4 }
@@ -45,7 +49,7 @@ svg text { font-size: 11px; fill: currentColor }
 def write_data_page(job: Job, profile: Profile, report: Report) -> Path:
     """Write `data.html` in the work folder: the columns of what is ingested."""
     title = f"{job.system.name}: data"
-    parts = [f"<h1>{_e(title)}</h1><p>{_e(str(job.data))}</p>", *columns_section(profile, report)]
+    parts = [f"<h1>{escaped(title)}</h1><p>{escaped(str(job.data))}</p>", *columns_section(profile, report)]
     return _write(job.workdir / "data.html", title, parts)
 
 
@@ -54,13 +58,15 @@ def write_report(result: "Result") -> Path:
     job, evaluated = result.job, result.evaluated
     release = result.release.id if result.release else "no release: a gate failed"
     parts = [
-        f"<h1>{_e(job.system.name)}</h1><p>{_e(job.system.requirements.goal)}<br>{_e(release)}, seed {job.seed}, "
-        f"data {_e(str(job.data))}</p>",
+        f"<h1>{escaped(job.system.name)}</h1><p>{escaped(job.system.requirements.goal)}<br>{escaped(release)}, "
+        f"seed {job.seed}, data {escaped(str(job.data))}</p>",
         "<h2>Metrics, with 95 % intervals</h2>",
         *_metric_tables(evaluated.metrics, evaluated.baselines),
         f"<p>{evaluated.examples:,} test examples, {evaluated.queries:,} lists; intervals by resampling users.</p>",
         *reliability_section(evaluated.reliability),
         *learning_section(read_prequential(job)),
+        *judged_section(read_judged(job)),
+        *attacks_section(read_attacks(job)),
         "<h2>Gates</h2>",
         _gates(result),
         "<h2>Required and measured</h2>",
@@ -74,14 +80,14 @@ def write_report(result: "Result") -> Path:
         "<h2>Features</h2>",
         *features_section(job),
         "<h2>Time</h2>",
-        _table(["step", "seconds"], [[_e(name), f"{s:.1f}"] for name, s in result.seconds.items()]),
-        f"<h2>The design</h2><pre>{_e(draw(job.system))}</pre>",
+        table(["step", "seconds"], [[escaped(name), f"{s:.1f}"] for name, s in result.seconds.items()]),
+        f"<h2>The design</h2><pre>{escaped(draw(job.system))}</pre>",
     ]
     return _write(job.workdir / "report.html", job.system.name, parts)
 
 
 def _write(path: Path, title: str, parts: Sequence[str]) -> Path:
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{_e(title)}</title><style>{_STYLE}</style>"
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>{escaped(title)}</title><style>{_STYLE}</style>"
     path.write_text(page + "\n".join(parts) + "</html>\n")
     return path
 
@@ -96,32 +102,24 @@ def _metric_tables(metrics: Mapping[str, Measured], baselines: Mapping[str, Meas
         columns = list(dict.fromkeys(replace(metric, model=None) for metric in own))
         models = sorted({metric.model for metric in own}, key=lambda name: (name is not None, name or ""))
         rows = [
-            [_e(model or "this release"), *(_cell(own.get(replace(c, model=model))) for c in columns)]
+            [escaped(model or "this release"), *(measured_cell(own.get(replace(c, model=model))) for c in columns)]
             for model in models
         ]
-        made.append(_table([title, *(_e(str(c)) for c in columns)], rows, own_first=True))
+        made.append(table([title, *(escaped(str(c)) for c in columns)], rows, own_first=True))
     return made
-
-
-def _cell(one: Measured | None) -> str:
-    if one is None:
-        return ""
-    if math.isnan(one.value):
-        return f"none<small>{_e(one.why)}</small>"
-    return f"{one.value:.4f}<small>{one.low:.4f} to {one.high:.4f}</small>"
 
 
 def _gates(result: "Result") -> str:
     rows = [
         [
-            _e(gate.gate),
+            escaped(gate.gate),
             '<span class="good">passed</span>' if gate.passed else '<span class="bad">failed</span>',
-            "<br>".join(f"{_e(name)} {m.value:.4f}" for name, m in gate.values.items()),
-            _e(gate.note),
+            "<br>".join(f"{escaped(name)} {m.value:.4f}" for name, m in gate.values.items()),
+            escaped(gate.note),
         ]
         for gate in result.evaluated.gates
     ]
-    return _table(["gate", "", "measured", "note"], rows)
+    return table(["gate", "", "measured", "note"], rows)
 
 
 def _requirements(result: "Result") -> str:
@@ -133,14 +131,16 @@ def _requirements(result: "Result") -> str:
         for name in names
         if (value := getattr(required, name)) is not None
     ]
-    return _table(["requirement", "required", "measured"], rows)
+    return table(["requirement", "required", "measured"], rows)
 
 
 def _curves(result: "Result") -> list[str]:
     drawn = []
     for path in sorted(result.job.workdir.glob("steps/train-*/curves.json")):
         for name, curve in msgspec.json.decode(path.read_bytes(), type=dict[str, Curve]).items():
-            drawn.append(f"<figure>{_curve(curve)}<figcaption>{_e(name)}, best at {curve.best}</figcaption></figure>")
+            drawn.append(
+                f"<figure>{_curve(curve)}<figcaption>{escaped(name)}, best at {curve.best}</figcaption></figure>"
+            )
     return drawn
 
 
@@ -173,18 +173,5 @@ def _curve(curve: Curve) -> str:
 def _rows(result: "Result") -> str:
     counts = result.report.rows
     names = list(dict.fromkeys(name for one in counts.values() for name in one))
-    rows = [[_e(source), *(f"{one.get(name, 0):,}" for name in names)] for source, one in counts.items()]
-    return _table(["source", *names], rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, own_first: bool = False) -> str:
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    body = "".join(
-        f"<tr{' class=own' if own_first and at == 0 else ''}>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
-        for at, row in enumerate(rows)
-    )
-    return f"<table><tr>{top}</tr>{body}</table>"
-
-
-def _e(text: str) -> str:
-    return html.escape(text)
+    rows = [[escaped(source), *(f"{one.get(name, 0):,}" for name in names)] for source, one in counts.items()]
+    return table(["source", *names], rows)

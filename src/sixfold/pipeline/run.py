@@ -24,11 +24,12 @@ from sixfold.evaluation.tables import (
     metrics_tables,
     reliability_table,
 )
+from sixfold.pipeline.attacks_step import attackable, attacks_step, attacks_tables, read_attacks
 from sixfold.pipeline.data_steps import check_data, examples_step, ingest_step, retrieval_step
 from sixfold.pipeline.evaluation_step import Evaluated, evaluate_step, read_evaluated
 from sixfold.pipeline.job import Job, Step, make_folder, run_step
 from sixfold.pipeline.latency import Latency, measure_latency
-from sixfold.pipeline.policy_step import policy_step, policy_table, read_taken
+from sixfold.pipeline.policy_step import classes_table, policy_step, policy_table, read_judged
 from sixfold.pipeline.prequential_step import (
     prequential_step,
     prequential_table,
@@ -100,7 +101,13 @@ def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
     predict = system.deployment.predict.name
     if system.actions:
         depends = ("examples", f"train-{predict}")
-        made.append(Step("policy", policy_step, depends=depends, reads=lambda job: repr(system.deployment.policy)))
+        asked = repr(system.deployment.policy)
+        made.append(
+            Step("policy", policy_step, depends=depends, reads=lambda job: (asked, dict(system.evaluation.slices)))
+        )
+    if networks := attackable(system):
+        depends = ("examples", *(f"train-{name}" for name in networks))
+        made.append(Step("attacks", attacks_step, depends=depends, reads=lambda job: repr(system.deployment.policy)))
     made.append(
         Step(
             "prequential",
@@ -153,8 +160,9 @@ def run(job: Job, console: Console | None = None) -> Result:
             )
     evaluated = read_evaluated(job)
     tables = metrics_tables(_by_metric(evaluated.metrics), _by_metric(evaluated.baselines))
-    if taken := read_taken(job):
-        tables.append(policy_table(taken))
+    if (judged := read_judged(job)).taken:
+        tables += [policy_table(judged.taken), classes_table(judged.classes)]
+    tables += attacks_tables(read_attacks(job))
     for table in [*tables, *_reliability_tables(job, evaluated), *_waiting_tables(job), gates_table(evaluated.gates)]:
         console.print(table)
     release, latency = _release(job, report, seconds, console)
