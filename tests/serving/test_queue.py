@@ -14,9 +14,9 @@ from talk_release import DESIGN
 from sixfold.design import load
 from sixfold.errors import DesignError, QueueBehind
 from sixfold.serving import queues as followed
-from sixfold.serving.queue import KEEP_US, LEASE_US, Decided, Queue, Waiting, most_rows
+from sixfold.serving.queue import KEEP_US, LEASE_US, Decided, Ordered, Queue, Waiting, most_rows
 from sixfold.serving.queue_form import form
-from sixfold.serving.queue_order import Ordered, interleaved
+from sixfold.serving.queue_order import interleaved
 from sixfold.serving.queues import Queues, QueuesState, queue_specs
 from sixfold.stores import LmdbLog
 from sixfold.stores.redis_log import RedisLog
@@ -130,12 +130,12 @@ def test_decisions_are_counted_by_the_local_day_and_only_about_what_waited():
 
 
 def test_two_reviewers_are_not_handed_the_same_rows_until_a_lease_ends():
-    queue, rows = Queue(SPEC, "UTC"), [waiting(f"p{n}") for n in range(5)]
-    for row in rows:
-        queue.put(row)
+    queue, rows = Queue(SPEC, "UTC"), [Ordered(waiting(f"p{n}"), 1.0) for n in range(5)]
+    for one in rows:
+        queue.put(one.row)
 
     def handed(reviewer, n, now_us):
-        return [row.key for row in queue.hand_out(rows, n, reviewer, now_us)]
+        return [one.row.key for one in queue.hand_out(rows, n, reviewer, now_us)]
 
     assert handed("anna", 2, 0) == ["p0", "p1"]
     assert handed("bob", 2, 1) == ["p2", "p3"]

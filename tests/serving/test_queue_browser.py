@@ -8,6 +8,7 @@ from playwright.sync_api import expect, sync_playwright
 from shop_server import Server
 from talk_release import release
 
+expect.set_options(timeout=20_000)  # the cores are shared
 LONG = "the rain is silly and goes on and on, " * 2_700
 TEXTS = {
     "p1": "<script>alert(1)</script><img src=x onerror=alert(2)> grotty",

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from heapq import nsmallest
+from itertools import islice
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sixfold.design.schema import ActionSpec
 
-__all__ = ["KEEP_US", "LEASE_US", "Decided", "Queue", "Waiting", "most_rows"]
+__all__ = ["KEEP_US", "LEASE_US", "Decided", "Ordered", "Queue", "Waiting", "most_rows"]
 
 KEEP_US = 7 * 86_400_000_000
 """How long a row waits: after so long nobody will look at it, and the log need not be read from further back."""
@@ -33,6 +34,13 @@ class Waiting(NamedTuple):
     """Those that the order reads."""
     base: dict[str, Any]
     """Of its keys and its context what the order's features are found by."""
+
+
+class Ordered(NamedTuple):
+    """A row and what the order says of it; null is last."""
+
+    row: Waiting
+    value: float | None
 
 
 class Decided(NamedTuple):
@@ -106,19 +114,14 @@ class Queue:
         """What reviewers did in the local day of this time."""
         return self._days.get(self._day(now_us), Decided(0, 0))
 
-    def hand_out(self, ordered: Iterable[Waiting], n: int, reviewer: str, now_us: int) -> list[Waiting]:
+    def hand_out(self, ordered: Iterable[Ordered], n: int, reviewer: str, now_us: int) -> list[Ordered]:
         """The first n rows that no other reviewer has in hand; they are this one's for `LEASE_US`.
 
         What they had before and is not among these is free again.
         """
         self._leases = {key: own for key, own in self._leases.items() if own[1] > now_us and own[0] != reviewer}
-        found: list[Waiting] = []
-        for row in ordered:
-            if len(found) == n:
-                break
-            if row.key not in self._leases:
-                found.append(row)
-        self._leases |= {row.key: (reviewer, now_us + LEASE_US) for row in found}
+        found = list(islice((one for one in ordered if one.row.key not in self._leases), n))
+        self._leases |= {one.row.key: (reviewer, now_us + LEASE_US) for one in found}
         return found
 
     def in_hand(self, now_us: int) -> int:

@@ -1,8 +1,8 @@
 """In which order rows of a queue are looked at: by the action's expression as of now, those drawn among the others."""
 # B = rows
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,11 @@ from sixfold.design.system import System
 from sixfold.features.arrays import Array, Values, column
 from sixfold.features.expressions import evaluate
 from sixfold.features.serving import Reader
-from sixfold.serving.queue import Decided, Queue, Waiting
+from sixfold.serving.queue import Decided, Ordered, Queue, Waiting
 
-__all__ = ["Ordered", "OrderReads", "interleaved", "ordered"]
+__all__ = ["OrderReads", "interleaved", "ordered"]
+
+T = TypeVar("T")
 
 
 class OrderReads(NamedTuple):
@@ -37,42 +39,42 @@ class OrderReads(NamedTuple):
         return cls(scores, found, frozenset().union(*(system.depends(name) for name in found)))
 
 
-class Ordered(NamedTuple):
-    """A row and what the order says of it; null is last."""
-
-    row: Waiting
-    value: float | None
-
-
-def ordered(queue: Queue, system: System, reader: Reader, now_us: int) -> list[Ordered]:
-    """All rows of a queue, what comes first first.
+def ordered(queue: Queue, system: System, reader: Reader, now_us: int) -> Iterator[Ordered]:
+    """The rows of a queue, what comes first first.
 
     Features and tables are those of now, scores those of the decision. Of equal rows the one that waits longest is
     first.
     """
-    rows = sorted(queue, key=lambda row: row.offset)
+    rows = list(queue)
     value_B = _values(queue.spec, system, reader, rows, now_us)
-    first_B = np.argsort(np.where(np.isnan(value_B), np.inf, -value_B), kind="stable")
-    listed = Values(value_B, ~np.isnan(value_B)).to_list()
-    found = [Ordered(rows[at], listed[at]) for at in first_B.tolist()]
-    drawn, others = ([one for one in found if one.row.drawn is which] for which in (True, False))
-    return list(interleaved(others, drawn, queue.spec.action.explore, queue.decided(now_us)))
+    offset_B = np.array([row.offset for row in rows], np.int64)
+    first_B = np.lexsort((offset_B, np.where(np.isnan(value_B), np.inf, -value_B)))
+    drawn_B = np.array([row.drawn for row in rows], bool)[first_B]
+    places = interleaved(
+        first_B[~drawn_B].tolist(), first_B[drawn_B].tolist(), queue.spec.action.explore, queue.decided(now_us)
+    )
+    # One by one: few of many rows are looked at.
+    for at in places:
+        yield Ordered(rows[at], None if np.isnan(value_B[at]) else float(value_B[at]))
 
 
-def interleaved(others: Sequence[Ordered], drawn: Sequence[Ordered], share: float, done: Decided) -> Iterator[Ordered]:
+def interleaved(others: Iterable[T], drawn: Iterable[T], share: float, done: Decided) -> Iterator[T]:
     """Both in their order; a drawn row comes as soon as it is no more than their share of the day's rows.
 
     What was decided today counts, so that who always takes the first row meets the share too.
     """
     rows, of_drawn = done.rows, done.drawn
-    left, random = list(reversed(others)), list(reversed(drawn))
-    while left or random:
+    left, random = iter(others), iter(drawn)
+    other, own = next(left, None), next(random, None)
+    while other is not None or own is not None:
         rows += 1
-        if random and (not left or of_drawn + 1 <= share * rows):
+        if own is not None and (other is None or of_drawn + 1 <= share * rows):
             of_drawn += 1
-            yield random.pop()
-        else:
-            yield left.pop()
+            yield own
+            own = next(random, None)
+        elif other is not None:
+            yield other
+            other = next(left, None)
 
 
 def _values(

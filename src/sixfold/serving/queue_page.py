@@ -1,12 +1,13 @@
 """The rows of a queue as a reply gives them: what the log has of each decision, beside the features of now."""
 
+from itertools import islice
 from typing import Any
 
 from sixfold.data.rows import decode
 from sixfold.features.arrays import Array, column
 from sixfold.serving.live import Live
-from sixfold.serving.queue import LEASE_US, Queue
-from sixfold.serving.queue_order import Ordered, OrderReads, ordered
+from sixfold.serving.queue import LEASE_US, Ordered, Queue
+from sixfold.serving.queue_order import OrderReads, ordered
 from sixfold.stores import EventLog
 
 __all__ = ["counts", "page"]
@@ -35,10 +36,9 @@ def page(queue: Queue, live: Live, log: EventLog, n: int, reviewer: str | None, 
     """
     listed = ordered(queue, live.system, live.reader, now_us)
     if reviewer is None:
-        chosen = listed[:n]
+        chosen = list(islice(listed, n))
     else:
-        handed = {row.key for row in queue.hand_out([one.row for one in listed], n, reviewer, now_us)}
-        chosen = [one for one in listed if one.row.key in handed]
+        chosen = queue.hand_out(listed, n, reviewer, now_us)
     head = {"action": queue.spec.action.name, "now": now_us, "release": live.release.id, **counts(queue, now_us)}
     lease = {} if reviewer is None else {"reviewer": reviewer, "until": now_us + LEASE_US}
     return {**head, **lease, "rows": _rows(chosen, queue, live, log, now_us)}
