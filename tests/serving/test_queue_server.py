@@ -125,6 +125,9 @@ def test_two_reviewers_get_different_rows_and_who_only_looks_takes_none(server):
     assert keys(server, "?n=2&reviewer=bob") == ["p2", "p3"]
     assert keys(server, "?n=3") == ["p0", "p1", "p2"]
     assert queue(server)["in_hand"] == 4
+    assert keys(server, "?n=2&reviewer=anna&skip=p0&skip=p1") == []
+    assert keys(server, "?n=4&reviewer=bob") == ["p0", "p1", "p2", "p3"], "what was skipped is free"
+    assert keys(server, "?n=2&skip=p0") == ["p1", "p2"]
 
 
 def test_a_restart_gives_the_same_queue_and_a_kill_loses_nothing_acknowledged(tmp_path, talk_models):
@@ -200,7 +203,7 @@ def test_an_audit_recomputes_the_features_of_decisions(server, workdir):
         ("/v1/queue/review?n=0", 400, "n must be a whole number from 1 to 200, got '0'"),
         ("/v1/queue/review?n=x", 400, "n must be a whole number from 1 to 200, got 'x'"),
         ("/v1/queue/review?reviewer=", 400, "reviewer must be from 1 to 200 characters long, got ''"),
-        ("/v1/queue/review?m=1", 400, "query must be made of n and reviewer, got 'm'"),
+        ("/v1/queue/review?m=1", 400, "query must be made of n, reviewer and skip, got 'm'"),
     ],
 )
 def test_a_wrong_request_gets_a_reason(running, path, status, detail):
@@ -233,4 +236,9 @@ def test_openapi_names_the_routes_of_queues(running):
     paths = running.get("/openapi.json")[1]["paths"]
     assert {"/v1/queue", "/v1/queue/{action}", "/v1/queue/{action}/form"} <= set(paths)
     assert "/queue/{action}" not in paths
-    assert [one["name"] for one in paths["/v1/queue/{action}"]["get"]["parameters"]] == ["action", "n", "reviewer"]
+    assert [one["name"] for one in paths["/v1/queue/{action}"]["get"]["parameters"]] == [
+        "action",
+        "n",
+        "reviewer",
+        "skip",
+    ]

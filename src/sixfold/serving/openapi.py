@@ -69,6 +69,9 @@ class QueueOperation(Operation):
                 description="Who takes the rows in hand, for ten minutes; without it, the reply only shows them.",
             ),
         ]
+        keys = Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING))
+        text = "Keys of rows to leave out, one each time it stands there."
+        own.append(Parameter(name="skip", param_in="query", schema=keys, required=False, description=text))
         self.parameters = [*(self.parameters or []), *own]
 
 

@@ -1,7 +1,7 @@
 """The rows of a queue as a reply gives them: what the log has of each decision, beside the features of now."""
 
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from sixfold.data.rows import decode
 from sixfold.features.arrays import Array, column
@@ -10,7 +10,7 @@ from sixfold.serving.queue import LEASE_US, Ordered, Queue
 from sixfold.serving.queue_order import OrderReads, ordered
 from sixfold.stores import EventLog
 
-__all__ = ["counts", "page"]
+__all__ = ["Wanted", "counts", "page"]
 
 
 def counts(queue: Queue, now_us: int) -> dict[str, Any]:
@@ -27,14 +27,25 @@ def counts(queue: Queue, now_us: int) -> dict[str, Any]:
     }
 
 
-def page(queue: Queue, live: Live, log: EventLog, n: int, reviewer: str | None, now_us: int) -> dict[str, Any]:
+class Wanted(NamedTuple):
+    """What is asked of a queue."""
+
+    n: int
+    """How many rows."""
+    reviewer: str | None
+    """Who takes them in hand; None only looks."""
+    skip: frozenset[str] = frozenset()
+    """Keys of rows that are left out, and not in this reviewer's hand any more."""
+
+
+def page(queue: Queue, live: Live, log: EventLog, wanted: Wanted, now_us: int) -> dict[str, Any]:
     """The first n rows; those that other reviewers have in hand are left out for a reviewer.
 
     Args:
         log: Has the record of each decision.
-        reviewer: Who takes them in hand; None only looks.
     """
-    listed = ordered(queue, live.system, live.reader, now_us)
+    n, reviewer, skip = wanted
+    listed = (one for one in ordered(queue, live.system, live.reader, now_us) if one.row.key not in skip)
     if reviewer is None:
         chosen = list(islice(listed, n))
     else:

@@ -1,7 +1,6 @@
 """The routes of queues: what waits, the form that decides about it, and the page that reviewers work with."""
 
 from base64 import b64encode
-from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -9,6 +8,7 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get
+from litestar.datastructures import MultiDict
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
@@ -18,7 +18,7 @@ from sixfold.errors import InvalidRequest, UnknownInRequest
 from sixfold.serving.openapi import QueueOperation
 from sixfold.serving.parts import Parts
 from sixfold.serving.queue_form import form
-from sixfold.serving.queue_page import counts, page
+from sixfold.serving.queue_page import Wanted, counts, page
 from sixfold.serving.queues import queue_specs
 
 __all__ = ["MAX_ROWS", "queue_routes"]
@@ -49,13 +49,13 @@ def queue_routes(parts: Parts) -> list[HTTPRouteHandler]:
     @get("/v1/queue/{action:str}", operation_class=QueueOperation)
     async def queue(action: str, request: AnyRequest) -> Reply:
         """The rows of an action that wait for a decision, what comes first first."""
-        n, reviewer = _asked(request.query_params)
+        wanted = _wanted(request.query_params)
 
         def work() -> dict[str, Any]:
             with parts.current.borrow() as live, parts.metrics.stage("queue"):
                 _known(live.system, action)
                 with parts.queues.current(live.system) as found:
-                    return page(found[action], live, parts.stores.log, n, reviewer, parts.clock.now_us())
+                    return page(found[action], live, parts.stores.log, wanted, parts.clock.now_us())
 
         return _ok(parts, await parts.threaded(work))
 
@@ -94,17 +94,17 @@ def _known(system: System, action: str) -> ActionSpec:
     return spec
 
 
-def _asked(given: Mapping[str, str]) -> tuple[int, str | None]:
-    """How many rows are asked for, and by whom."""
+def _wanted(given: MultiDict[Any]) -> Wanted:
+    """What the query of a request asks for."""
     for name in given:
-        if name not in ("n", "reviewer"):
-            raise InvalidRequest(field="query", rule="made of n and reviewer", got=name)
-    text, reviewer = given.get("n", "20"), given.get("reviewer")
+        if name not in ("n", "reviewer", "skip"):
+            raise InvalidRequest(field="query", rule="made of n, reviewer and skip", got=name)
+    text, reviewer, skip = given.get("n", "20"), given.get("reviewer"), given.getall("skip", [])
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_ROWS):
         raise InvalidRequest(field="n", rule=f"a whole number from 1 to {MAX_ROWS}", got=text)
     if reviewer is not None and not 1 <= len(reviewer) <= _MAX_NAME:
         raise InvalidRequest(field="reviewer", rule=f"from 1 to {_MAX_NAME} characters long", got=reviewer)
-    return int(text), reviewer
+    return Wanted(int(text), reviewer, frozenset(skip))
 
 
 def _ok(parts: Parts, content: dict[str, Any]) -> Reply:
