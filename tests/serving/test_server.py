@@ -162,6 +162,9 @@ def test_a_wrong_request_gets_a_reason(server, path, body, status, error, detail
 def test_what_is_not_there_is_404_and_what_is_too_large_413(server):
     assert server.get("/v1/nothing")[0] == 404
     assert server.get("/v1/features/nothing/1")[0] == 404
+    assert server.get("/v1/queue") == (200, {"queues": []})
+    assert server.get("/v1/queue/review")[1]["detail"] == "no queue is named 'review'. There are: none."
+    assert server.get("/queue")[0] == 404
     status, answer = server.post("/v1/releases/r99/promote")
     assert (status, answer["error"]) == (404, "ReleaseMissing")
     assert server.get("/v1/recommend")[0] == 405

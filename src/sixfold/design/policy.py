@@ -22,6 +22,9 @@ class Action:
     - `recall`: the highest above which so large a share of what is truly so lies;
     - `per_day`: that above which so many rows of a day lie that no action before it takes; a day has as many rows as
       the examples have on average.
+
+    With `per_day` it is a queue where labels in `on` come over one other stream (`Label(over=)`): an event of that
+    stream about a row decides about it. Where nothing can decide, it is a capacity and no queue is kept.
     """
 
     name: str

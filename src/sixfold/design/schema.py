@@ -237,3 +237,11 @@ class ActionSpec:
     """Over scores."""
     order: Expression | None
     """Over scores and what a request reaches."""
+    judged: tuple[LabelSpec, ...] = ()
+    """Of a queue: the labels in `on` that come over a stream, the same for all; its events decide about rows."""
+
+    @property
+    def decisions(self) -> str | None:
+        """The stream whose events decide about rows of the queue; None where the action is no queue."""
+        over = self.judged[0].over if self.judged else None
+        return None if over is None else over.stream

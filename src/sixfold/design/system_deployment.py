@@ -8,7 +8,7 @@ from sixfold.design.heads import AnyOf, OneOf
 from sixfold.design.kinds import NUMBER
 from sixfold.design.models import Network, Rule, Trees, TwoTower
 from sixfold.design.policy import Action
-from sixfold.design.schema import ActionSpec
+from sixfold.design.schema import ActionSpec, LabelSpec
 from sixfold.design.units import duration_us
 from sixfold.errors import InvalidField
 
@@ -106,4 +106,17 @@ def _action(system: "System", written: Action, scores: Scope, names: Scope) -> A
             raise InvalidField(where=written.at, part=part, field=field, rule="a number", value=one.text)
     if not on.names:
         raise InvalidField(where=written.at, part=part, field="on", rule="of a score", value=written.on)
-    return ActionSpec(written, on, order)
+    return ActionSpec(written, on, order, _judged(system, written, on))
+
+
+def _judged(system: "System", written: Action, on: Expression) -> tuple[LabelSpec, ...]:
+    """The labels whose events decide about rows of a queue; none where the action is no queue."""
+    labels = tuple(label for name, label in system.labels.items() if name in on.names and label.over is not None)
+    if written.per_day is not None and len({label.over.stream for label in labels if label.over}) == 1:
+        return labels
+    if written.order is not None:
+        rule = "left out: a queue is worked by events of the one stream that labels in `on` come over (Label(over=))"
+        raise InvalidField(
+            where=written.at, part=f"Action {written.name}", field="order", rule=rule, value=written.order
+        )
+    return ()

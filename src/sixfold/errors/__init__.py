@@ -65,6 +65,7 @@ SixfoldError
     ├── StoreUnreachable its server does not answer, or not yet
     ├── UnsafeSettings   its server's settings could lose what was acknowledged
     ├── SecretMissing    the environment does not hold the password that a design names
+    ├── QueueBehind      a queue was asked for while the log is still being read for it
     ├── OffsetBehind     a commit would take the applied log offset back
     ├── StateMoved       a commit was made of rows that another worker has changed since they were read
     ├── StateLost        a state stands before where it stood
@@ -145,6 +146,7 @@ from sixfold.errors.stores import (
     InvalidKey,
     LogShorter,
     OffsetBehind,
+    QueueBehind,
     SecretMissing,
     SnapshotLost,
     StateLost,
@@ -200,6 +202,7 @@ __all__ = [
     "OutcomeAsInput",
     "PortTaken",
     "QueryFailed",
+    "QueueBehind",
     "ReleaseDamaged",
     "ReleaseError",
     "ReleaseMismatch",

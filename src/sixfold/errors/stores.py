@@ -8,6 +8,7 @@ __all__ = [
     "InvalidKey",
     "LogShorter",
     "OffsetBehind",
+    "QueueBehind",
     "SecretMissing",
     "SnapshotLost",
     "StateLost",
@@ -196,6 +197,19 @@ Start the server again: it builds the state from history and the log.
         super().__init__(
             f"the online state stood at log offset {stood}, and stands at {stands} now: it was removed, or its server "
             "lost data. Start the server again: it builds the state from history and the log."
+        )
+
+
+class QueueBehind(StoreError):
+    """
+    >>> print(QueueBehind(read=2_000_000, of=10_000_000))
+    the queue is being read from the event log: 2,000,000 of 10,000,000 events so far. Ask again in some seconds.
+    """
+
+    def __init__(self, *, read: int, of: int) -> None:
+        self.read, self.of = read, of
+        super().__init__(
+            f"the queue is being read from the event log: {read:,} of {of:,} events so far. Ask again in some seconds."
         )
 
 

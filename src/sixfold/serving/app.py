@@ -28,6 +28,7 @@ from sixfold.serving.metrics import Metrics
 from sixfold.serving.openapi import EventsOperation, PredictOperation, RecommendOperation
 from sixfold.serving.parts import Parts
 from sixfold.serving.predicting import Predicted, predict
+from sixfold.serving.queue_routes import queue_routes
 from sixfold.stores import Receipt
 
 __all__ = ["MAX_BODY_BYTES", "make_app"]
@@ -46,7 +47,14 @@ def make_app(parts: Parts) -> Litestar:
     """The application over these parts; whoever made them closes them."""
     gate = Gate()
     return Litestar(
-        [*_answering(parts), *_events(parts), *_releases(parts), *_health(parts), _erasing(parts, gate)],
+        [
+            *_answering(parts),
+            *_events(parts),
+            *queue_routes(parts),
+            *_releases(parts),
+            *_health(parts),
+            _erasing(parts, gate),
+        ],
         middleware=[gate],
         exception_handlers={
             SixfoldError: partial(_refused, parts.metrics),

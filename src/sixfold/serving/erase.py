@@ -189,6 +189,9 @@ class _LogRewriter:
         system, entity, key = self._system, self._done.entity, self._done.key
         if entity == system.query and row.get(system.query) == key:
             return None
+        # A row that was decided about is about each of its keys, as an event of its stream is.
+        if system.item is None and entity in system.row.base and row["context"].get(entity) == key:
+            return None
         items = [one for one in row["items"] if entity != system.item or one["key"] != key]
         items = [{**one, "features": self._features(one["features"])} for one in items]
         own = {name: self._features(row[name]) for name in ("context", "features")}

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
 
 from sixfold.serving.requests import MAX_ITEMS, MAX_K
 
-__all__ = ["EventsOperation", "PredictOperation", "RecommendOperation"]
+__all__ = ["EventsOperation", "PredictOperation", "QueueOperation", "RecommendOperation"]
 
 _KEY = Schema(one_of=[Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.INTEGER)])
 _NOW = Schema(
@@ -51,6 +51,28 @@ class EventsOperation(Operation):
     def __post_init__(self) -> None:
         row = Schema(type=OpenAPIType.OBJECT, description="A row under the raw names of the source's columns.")
         self.request_body = _body(Schema(type=OpenAPIType.ARRAY, items=row))
+
+
+@dataclass
+class QueueOperation(Operation):
+    """`GET /v1/queue/{action}`."""
+
+    def __post_init__(self) -> None:
+        n = Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=200, default=20)
+        own = [
+            Parameter(name="n", param_in="query", schema=n, required=False, description="How many rows."),
+            Parameter(
+                name="reviewer",
+                param_in="query",
+                schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=200),
+                required=False,
+                description="Who takes the rows in hand, for ten minutes; without it, the reply only shows them.",
+            ),
+        ]
+        keys = Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING))
+        text = "Keys of rows to leave out, one each time it stands there."
+        own.append(Parameter(name="skip", param_in="query", schema=keys, required=False, description=text))
+        self.parameters = [*(self.parameters or []), *own]
 
 
 def _body(schema: Schema) -> RequestBody:

@@ -14,6 +14,7 @@ from sixfold.serving.clock import Clock
 from sixfold.serving.erase import Erasure, erase
 from sixfold.serving.live import Current
 from sixfold.serving.metrics import Metrics
+from sixfold.serving.queues import Queues
 from sixfold.stores import EventLog, GroupCommit
 
 __all__ = ["Parts", "Stores"]
@@ -28,10 +29,12 @@ class Stores:
     log: EventLog
     current: Current
     commit: GroupCommit
+    queues: Queues
 
     def close(self) -> None:
         """Finish what was acknowledged, and let go. Closing twice is allowed."""
         self.commit.close()
+        self.queues.close()
         self.current.close()
         self.log.close()
 
@@ -62,6 +65,11 @@ class Parts:
     def commit(self) -> GroupCommit:
         """Takes what is to be logged."""
         return self.stores.commit
+
+    @property
+    def queues(self) -> Queues:
+        """What waits for decisions."""
+        return self.stores.queues
 
     def erase(self, entity: str, key: str) -> Erasure:
         """Erase a key with everything closed meanwhile; nobody else may use the parts.

@@ -18,6 +18,7 @@ from sixfold.serving.history import newest_or_logged_us
 from sixfold.serving.live import Current
 from sixfold.serving.metrics import Metrics
 from sixfold.serving.parts import Parts, Stores
+from sixfold.serving.queues import Queues
 from sixfold.stores import GroupCommit
 from sixfold.stores.opening import open_log
 
@@ -84,7 +85,13 @@ def open_parts(workdir: Path, clock: str) -> Iterator[Parts]:
 def _stores(system: System, workdir: Path, clock: Clock) -> Stores:
     log = open_log(system.deployment.stores, system.name, workdir)
     try:
-        return Stores(log, Current(workdir, log, clock), GroupCommit(log, clock=clock.now_us))
+        current = Current(workdir, log, clock)
+
+        def served() -> System:
+            with current.borrow() as live:
+                return live.system
+
+        return Stores(log, current, GroupCommit(log, clock=clock.now_us), Queues(log, served, clock.now_us))
     except BaseException:
         log.close()
         raise
