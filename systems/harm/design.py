@@ -37,12 +37,13 @@ account  = sf.Derived("account", age_days="(now - authors.joined) / 86400")
 data = sf.Data(posts, opinions, views, reports, appeals, authors, standing, accused, regret, traffic, alarm, account)
 
 verdict = sf.Label("verdict", sf.last("verdict", n=20), over=opinions)      # of each class its share of the votes
+severity = sf.Label("severity", sf.mean("case when verdict = 'hatespeech' then 1 when verdict = 'offensive' then 0.5 else 0 end"), over=opinions)
 target  = sf.Label("target", "targets")
 upheld  = sf.Label("upheld", sf.max("upheld"), over=appeals)
-framing = sf.Framing(query=post, examples=posts, context=[posts.text, posts.author], labels=[verdict, target, upheld])   # no item: one answer a post
+framing = sf.Framing(query=post, examples=posts, context=[posts.text, posts.author], labels=[verdict, severity, target, upheld])   # no item: one answer a post
 
 signals = [posts.text, standing, accused, regret, traffic, alarm, account]
-heads = [sf.OneOf(verdict, calibrate="isotonic"), sf.AnyOf(target, calibrate="isotonic")]
+heads = [sf.OneOf(verdict, calibrate="isotonic"), sf.Binary(severity, weight=0.3), sf.AnyOf(target, calibrate="isotonic", weight=0.3)]
 trained = sf.Training(epochs=6, batch_size=64, learning_rate=0.002)
 detector = sf.Network("detector", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(augment=0.3), training=trained)
 undefended = sf.Network("undefended", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(normalise=False), training=trained)
@@ -51,11 +52,11 @@ plain, balanced, focal = (sf.Network(loss, inputs=[posts.text], heads=[sf.OneOf(
 models = sf.Models(detector, undefended, plain, balanced, focal)
 
 evaluation = sf.Evaluation(split=sf.ByColumn(posts.part, train="train", validation="val", test="test"),
-    metrics=["accuracy(verdict)", "macro_f1(verdict)", "auc(verdict)", "auc(1 - verdict.normal)", "average_precision(target)"],
+    metrics=["accuracy(verdict)", "macro_f1(verdict)", "auc(verdict)", "auc(1 - verdict.normal)", "average_precision(target)", "xauc(severity)", "prevalence(1 - verdict.normal)", "prevalence(upheld)"],
     slices={"unreported": "alarm.reports = 0", **{group.lower(): f"contains(posts.targets, '{group}')" for group in GROUPS}},
     gates=["auc(1 - verdict.normal) >= plain.auc(1 - verdict.normal)", "average_precision(target) >= plain.average_precision(target) - 0.01"])
 deployment = sf.Deployment(predict=detector, retrain=sf.Retrain("1d"), policy=[
     sf.Action("remove", on="verdict.hatespeech", precision=0.85),
-    sf.Action("review", on="1 - verdict.normal", per_day=2_000, order="(1 - verdict.normal) * (1 + traffic.views_1h)", explore=0.1),
+    sf.Action("review", on="1 - verdict.normal", per_day=2_000, order="severity * (1 + traffic.views_1h)", explore=0.1),
     sf.Action("demote", on="1 - verdict.normal", recall=0.8)])
 system = sf.System("harm", requirements, framing, data, models, evaluation, deployment)

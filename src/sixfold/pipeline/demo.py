@@ -1,12 +1,10 @@
 """The demonstration: a run, a server, one person's answers before and after what they really did next."""
 
-import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -16,12 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sixfold.data.layout import IDENTITY
 from sixfold.design.stores import Lmdb
 from sixfold.errors import InvalidField, ServerUnreachable
+from sixfold.pipeline.demo_rows import choose_rows, converse_about_rows
 from sixfold.pipeline.job import Job
+from sixfold.pipeline.replaying import asked, fetched, posted_row, told_features, told_refusals
 from sixfold.pipeline.run import run, wide_console
-from sixfold.pipeline.send import post
 from sixfold.registry.mlflow_registry import tracking_uri
 
 __all__ = ["demo"]
@@ -61,13 +59,17 @@ def demo(job: Job, console: Console | None = None) -> int:
     result = run(job, console)
     if result.release is None:
         return 1
-    cut_us = _end(job) - _REPLAY_US
-    chosen = _choose(job, cut_us)
+    ranks = job.system.item is not None
+    rows = None if ranks else choose_rows(job, _end(job) - _REPLAY_US)
+    cut_us = _end(job) - _REPLAY_US if rows is None else rows.cut_us
     clock = datetime.fromtimestamp(cut_us / 1e6, UTC).isoformat()
     console.print(f"\n[bold]Serving[/bold] as of {clock}: it knows only what was known then.")
     server = _start(_replay_folder(job), job.design, clock)
     try:
-        _converse(job, server[1], chosen, console)
+        if rows is None:
+            _converse(job, server[1], _choose(job, cut_us), console)
+        else:
+            converse_about_rows(job, server[1], rows, console)
     finally:
         server[0].send_signal(signal.SIGTERM)
         server[0].wait(timeout=30)
@@ -76,7 +78,7 @@ def demo(job: Job, console: Console | None = None) -> int:
     console.print("Next, you could")
     hints = {
         f"open {job.workdir / 'report.html'}": "the run on one page",
-        "make serve": "then POST to /v1/recommend; /openapi.json has the API",
+        "make serve": f"then POST to /v1/{'recommend' if ranks else 'predict'}; /openapi.json has the API",
         f".venv/bin/sixfold show {name}": "releases and what they reached",
         f".venv/bin/mlflow ui --backend-store-uri {tracking_uri(job.workdir)}": "the same in MLflow",
         f"edit {job.design}": "and run `make demo` again: only what changed is computed",
@@ -98,12 +100,12 @@ def _replay_folder(job: Job) -> Path:
 
 def _converse(job: Job, url: str, chosen: _Chosen, console: Console) -> None:
     system = job.system
-    ask = {system.query: chosen.key, "k": 10, "context": chosen.context}
-    before, first_ms = _timed(f"{url}/v1/recommend", ask)
-    features = _get(f"{url}/v1/features/{system.query}/{chosen.key}")["features"]
-    sent, sent_ms = _timed(f"{url}/v1/events/{system.examples.name}", chosen.rows)
-    after, second_ms = _timed(f"{url}/v1/recommend", ask)
-    changed = _get(f"{url}/v1/features/{system.query}/{chosen.key}")["features"]
+    body = {system.query: chosen.key, "k": 10, "context": chosen.context}
+    before, first_ms = asked(f"{url}/v1/recommend", body)
+    features = fetched(f"{url}/v1/features/{system.query}/{chosen.key}")["features"]
+    sent, sent_ms = asked(f"{url}/v1/events/{system.examples.name}", chosen.rows)
+    after, second_ms = asked(f"{url}/v1/recommend", body)
+    changed = fetched(f"{url}/v1/features/{system.query}/{chosen.key}")["features"]
     table = Table("", "before", "after", title=f"{system.query} {chosen.key}", title_justify="left")
     old = [item["key"] for item in before["items"]]
     for at, (one, other) in enumerate(zip_longest(before["items"], after["items"]), 1):
@@ -114,11 +116,8 @@ def _converse(job: Job, url: str, chosen: _Chosen, console: Console) -> None:
         f"answered in {first_ms:.1f} ms; {len(chosen.rows)} events that they really caused next: "
         f"{sent['accepted']} accepted, durable and applied in {sent_ms:.1f} ms; answered again in {second_ms:.1f} ms"
     )
-    for one in sent["refused"]:
-        console.print(f"  [red]refused[/red] row {one['index']}: {one['reason']}")
-    for name, value in changed.items():
-        if value != features.get(name) and not name.startswith(tuple(system.tables)):
-            console.print(f"  {name}: {_short(features.get(name))} -> {_short(value)}")
+    told_refusals(sent, console)
+    told_features(features, changed, tuple(system.tables), console)
 
 
 def _choose(job: Job, cut_us: int) -> _Chosen:
@@ -137,30 +136,9 @@ def _choose(job: Job, cut_us: int) -> _Chosen:
             f'select * from {source} where "{query}" = ? and time >= {cut_us} order by known', [found[0]]
         ).fetchall()
         names = [column[0] for column in con.description or []]
-    own = ["time", *(key.entity for key in stream.keys), *(field.name for field in stream.fields)]
-    own += [IDENTITY] if stream.identity else []
     told = [dict(zip(names, values)) for values in rows]
     context = {name: told[0][name.rpartition(".")[2]] for name in job.system.context}
-    return _Chosen(found[0], [_posted(job, row, own) for row in told], context)
-
-
-def _posted(job: Job, row: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """A row under the design's own names; times as ISO text, numbers in their design's unit turned back."""
-    from sixfold.design.units import SECONDS
-
-    fields = {field.name: field for field in (job.system.examples.time, *job.system.examples.fields)}
-    posted: dict[str, Any] = {}
-    for name in names:
-        value, field = row[name], fields.get(name)
-        if value is None:
-            continue
-        if field is not None and field.kind.base == "time":
-            iso = datetime.fromtimestamp(value / 1e6, UTC).isoformat()
-            value = round(value / 1e6 / SECONDS[field.unit]) if field.unit else iso
-        elif field is not None and field.unit:
-            value = round(value / SECONDS[field.unit], 6)
-        posted[field.raw if field else name] = value
-    return posted
+    return _Chosen(found[0], [posted_row(stream, row) for row in told], context)
 
 
 def _item(one: dict[str, Any] | None) -> str:
@@ -190,20 +168,3 @@ def _start(workdir: Path, design: Path, clock: str) -> tuple[subprocess.Popen[st
         if " on http://" in line:
             return server, line.split(" on ")[1].strip()
     raise ServerUnreachable(url="the demo's server", reason=f"it ended with status {server.wait()}")
-
-
-def _timed(url: str, body: Any) -> tuple[Any, float]:
-    started = time.perf_counter()
-    answer = post(url, body)
-    return answer, (time.perf_counter() - started) * 1000
-
-
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return json.loads(answer.read())
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return f"{len(value)} items, the last {', '.join(map(str, value[-3:]))}" if value else "nothing"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sixfold.design.heads import Binary
+from sixfold.design.heads import AnyOf, Binary, OneOf
 from sixfold.design.metrics import CHAMPION, METRICS, PREVALENCE, Metric
 from sixfold.design.models import ItemNeighbours, Model, Network, Rule, Trees, TwoTower
 from sixfold.design.system import System
@@ -148,7 +148,8 @@ class _Meter:
     def reliability(self) -> dict[str, Reliability]:
         """Each probability of the model that predicts, beside what came of it."""
         predict = self.job.system.deployment.predict
-        heads = [head.label.name for head in predict.heads if isinstance(head, Binary)]
+        probabilities = [head.label.name for head in predict.heads if isinstance(head, Binary | OneOf | AnyOf)]
+        heads = [name for label in probabilities for name in self.job.system.outputs(label)]
         slices = {name: self._among(name) for name in self.job.system.slices}
         scores = self._scores(predict, champion=False) if heads else {}
         found = {name: reliability(scores[name], self._labels(name), self.users, slices) for name in heads}
