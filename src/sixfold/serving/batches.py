@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from sixfold.errors import StoreError
 from sixfold.serving.parts import Parts
 from sixfold.serving.predicting import Predicted
 from sixfold.serving.together import Outcome, predict_together
@@ -82,7 +83,10 @@ class Batches:
             with parts.current.borrow() as live, parts.metrics.stage("predict rows"):
                 outcomes = predict_together(bodies, live, parts.clock.now_us())
                 records = [one for found in outcomes if isinstance(found, Predicted) for one in found.records]
-                return outcomes, parts.commit.submit(records) if records else None
+                try:
+                    return outcomes, parts.commit.submit(records) if records else None
+                except StoreError as error:
+                    return _untold(outcomes, error), None
 
         parts.metrics.batches.observe(len(batch))
         try:
@@ -98,18 +102,20 @@ class Batches:
 
 async def _tell(batch: Sequence[_Waiting], outcomes: Sequence[Outcome], logged: "Future[list[Receipt]] | None") -> None:
     """Give each its outcome; decisions that could not be kept are not told."""
-    failure: Exception | None = None
     if logged is not None:
         try:
             await asyncio.wrap_future(logged)
         except Exception as error:  # noqa: BLE001  # whose decisions it held is told
-            failure = error
+            outcomes = _untold(outcomes, error)
     for one, outcome in zip(batch, outcomes):
-        if isinstance(outcome, Predicted) and outcome.records and failure is not None:
-            outcome = failure
         if one.reply.done():
             continue
         if isinstance(outcome, Predicted):
             one.reply.set_result(outcome.reply)
         else:
             one.reply.set_exception(outcome)
+
+
+def _untold(outcomes: Sequence[Outcome], error: Exception) -> list[Outcome]:
+    """The outcomes where decisions could not be kept."""
+    return [error if isinstance(one, Predicted) and one.records else one for one in outcomes]
