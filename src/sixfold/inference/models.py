@@ -21,6 +21,8 @@ __all__ = ["Card", "Corrected", "NetworkScorer", "Scorer", "Towers", "load", "lo
 _CARD = "model.json"
 _AT_ONCE, _TEXTS_AT_ONCE = 8192, 256
 """Rows of a batch; of texts fewer, since each word of each row becomes a vector."""
+_LENGTHS = (400, 1600)
+"""Characters from which on texts are computed apart from shorter ones: a batch is padded to its longest text."""
 _SMALLEST = 1e-12
 
 
@@ -69,10 +71,24 @@ class NetworkScorer:
         self._at_once = _TEXTS_AT_ONCE if self._encoder.texts else _AT_ONCE
 
     def score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
-        if self._encoder.texts and rows > self._at_once:
-            starts = range(0, rows, self._at_once)
-            few = [np.arange(at, min(rows, at + self._at_once)) for at in starts]
-            return self._joined([self.score({n: a.take(own) for n, a in columns.items()}, len(own)) for own in few])
+        apart = self._apart(columns, rows) if self._encoder.texts else []
+        if len(apart) > 1:
+            few = [self._score({n: a.take(own) for n, a in columns.items()}, len(own)) for own in apart]
+            order = np.argsort(np.concatenate(apart))
+            return {head: found[order] for head, found in self._joined(few).items()}
+        return self._score(columns, rows)
+
+    def _apart(self, columns: Mapping[str, Array], rows: int) -> list[NDArray[np.int64]]:
+        """Which rows of texts are computed together: not too many, and of like lengths."""
+        longest_B = np.zeros(rows, np.int64)
+        for coder in self._encoder.texts:
+            sizes = [len(text or "") for text in columns[coder.name].to_list()]
+            longest_B = np.maximum(longest_B, np.array(sizes, np.int64))
+        class_B = np.searchsorted(_LENGTHS, longest_B, "right")
+        alike = [np.flatnonzero(class_B == one) for one in np.unique(class_B)]
+        return [own[at : at + self._at_once] for own in alike for at in range(0, len(own), self._at_once)]
+
+    def _score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
         leaves = {name: own.of(columns, rows) for name, own in self._leaves.items()}
         return self._run({**self._encoder.encode(columns, rows), **leaves})
 

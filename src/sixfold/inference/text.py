@@ -5,8 +5,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -36,7 +36,8 @@ _WITHIN = re.compile(r"(?<=[^\W_])[\u2600-\u27bf\U0001f000-\U0001faff]+(?=[^\W_]
 """Pictures between letters."""
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _SPACED = re.compile(r"(?<![^\W_])[^\W\d_]([\W_])[^\W\d_](?:\1[^\W\d_])+(?![^\W_])")
-_MIXED = re.compile(r"[^\s]+")
+_MARKED = re.compile(r"(?<!\S)[^\s0134578@$!|\x80-\U0010ffff]*+\S\S*")
+"""Words with a letter of another script, or with a digit or sign that may stand for a letter."""
 _TOKEN = re.compile(r"<\w+>|[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_+")
 # `10k` is a number: digits stand between letters, or after one at the end; a sign also before two letters.
 _STANDS_FOR = re.compile(
@@ -57,9 +58,11 @@ def normalised(text: str) -> str:
     if not text.isascii():
         parts = unicodedata.normalize("NFD", text)
         text = unicodedata.normalize("NFC", "".join(c for c in parts if unicodedata.category(c) != "Mn"))
-    text = _WITHIN.sub("", text.lower())
+    text = text.lower()
+    if not text.isascii():
+        text = _WITHIN.sub("", text)
     latin = _LATIN.search(text) is not None
-    text = _MIXED.sub(lambda found: _word(found.group(), latin), text)
+    text = _MARKED.sub(lambda found: _word(found.group(), latin), text)
     return _SPACED.sub(lambda found: re.sub(r"[\W_]", "", found.group()), _REPEATED.sub(r"\1\1", text))
 
 
@@ -104,23 +107,18 @@ class TextCoder:
             `NAME:words` int64 (B, L), rows of `NAME:grams`, 0 behind a text's end; `NAME:pairs` int64 (B, L), the code
             of a word with the one that follows; `NAME:grams` int64 (W, K), the codes of each distinct word, 0 behind.
         """
-        texts = list(texts)
         known: dict[str, int] = {"": 0}
-        rows: list[list[int]] = []
-        pairs: list[list[int]] = []
-        for text in texts:
-            words = self.words(text or "")
-            rows.append([known.setdefault(word, len(known)) for word in words])
-            pairs.append([2 + crc32(_bytes(f"{a} {b}")) % self.buckets for a, b in pairwise(words)])
-        grams = np.zeros((len(known), CODES), np.int64)
-        for word, at in known.items():
-            if at:
-                grams[at] = self._codes(word)
+        read = [self.words(text or "") for text in texts]
+        rows = [[known.setdefault(word, len(known)) for word in words] for words in read]
+        coded = list(map(self._coded, known))
+        utf8, starts, buckets = [one.utf8 for one in coded], [one.start for one in coded], self.buckets
+        pairs = [[2 + crc32(utf8[b], starts[a]) % buckets for a, b in pairwise(row)] for row in rows]
+        grams = np.frombuffer(bytearray().join([bytes(CODES * 8), *(one.codes for one in coded[1:])]), np.int64)
         length = max(1, max(map(len, rows), default=1))
         return {
             self.name + WORDS: _padded(rows, length),
             self.name + PAIRS: _padded(pairs, length),
-            self.name + GRAMS: grams,
+            self.name + GRAMS: grams.reshape(len(known), CODES),
         }
 
     def words(self, text: str) -> list[str]:
@@ -135,26 +133,37 @@ class TextCoder:
         half = self.longest // 2
         return found[:half] + found[-half:]
 
-    def _codes(self, word: str) -> NDArray[np.int64]:
-        key = (self.buckets, word)
-        if (codes := _WORDS.get(key)) is None:
-            if len(_WORDS) >= _REMEMBERED:
-                _WORDS.clear()
-            codes = _WORDS[key] = _hashed(word, self.buckets)
-        return codes
+    def _coded(self, word: str) -> "_Coded":
+        remembered = _WORDS.setdefault(self.buckets, {})
+        if (found := remembered.get(word)) is None:
+            if len(remembered) >= _REMEMBERED:
+                remembered.clear()
+            found = remembered[word] = _code(word, self.buckets)
+        return found
 
 
-_WORDS: dict[tuple[int, str], NDArray[np.int64]] = {}
-"""Codes of words seen before: hashing a word costs as much as all else of a text."""
+class _Coded(NamedTuple):
+    """What is made of a word; hashing it costs as much as all else of a text."""
+
+    codes: bytes
+    """Its codes as K int64."""
+    utf8: bytes
+    start: int
+    """CRC-32 of the word and a space, from which that of a pair goes on."""
 
 
-def _hashed(word: str, buckets: int) -> NDArray[np.int64]:
+_WORDS: dict[int, dict[str, _Coded]] = {}
+"""Words seen before, by the number of buckets."""
+
+
+def _code(word: str, buckets: int) -> _Coded:
     framed = f"<{word[:_LONGEST_WORD]}>"
     grams = [framed[at : at + n] for n in _GRAMS for at in range(len(framed) - n + 1) if len(framed) > n]
     codes = [2 + crc32(_bytes(part)) % buckets for part in [f" {word}", *grams]]
     padded = np.zeros(CODES, np.int64)
     padded[: len(codes[:CODES])] = codes[:CODES]
-    return padded
+    utf8 = _bytes(word)
+    return _Coded(padded.tobytes(), utf8, crc32(utf8 + b" "))
 
 
 def _bytes(text: str) -> bytes:
@@ -163,6 +172,6 @@ def _bytes(text: str) -> bytes:
 
 def _padded(rows: Sequence[Sequence[int]], length: int) -> NDArray[np.int64]:
     out = np.zeros((len(rows), length), np.int64)
-    for at, row in enumerate(rows):
-        out[at, : len(row)] = row
+    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+    out[np.arange(length) < sizes[:, None]] = np.fromiter(chain.from_iterable(rows), np.int64, int(sizes.sum()))
     return out

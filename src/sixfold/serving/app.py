@@ -1,7 +1,7 @@
 """The HTTP application: routes, and what each error becomes. Answers are computed in threads: the loop stays free."""
 
 import asyncio
-import logging
+import os
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -13,22 +13,16 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 
 from sixfold.data.rows import Checked, decode
-from sixfold.errors import (
-    InvalidKey,
-    InvalidRequest,
-    NothingBefore,
-    ReleaseMissing,
-    ServingError,
-    SixfoldError,
-    UnknownInRequest,
-)
+from sixfold.errors import InvalidRequest, UnknownInRequest
 from sixfold.serving import replies, requests
+from sixfold.serving.batches import Batches
+from sixfold.serving.front import Front
 from sixfold.serving.gate import Gate
 from sixfold.serving.metrics import Metrics
 from sixfold.serving.openapi import EventsOperation, PredictOperation, RecommendOperation
 from sixfold.serving.parts import Parts
-from sixfold.serving.predicting import Predicted, predict
 from sixfold.serving.queue_routes import queue_routes
+from sixfold.serving.refusals import refusal, told
 from sixfold.stores import Receipt
 
 __all__ = ["MAX_BODY_BYTES", "make_app"]
@@ -40,31 +34,30 @@ APPLIED_WITHIN_S = 0.05
 AnyRequest = Request[Any, Any, Any]
 Reply = Response[bytes]
 
-_log = logging.getLogger("sixfold.serving")
 
-
-def make_app(parts: Parts) -> Litestar:
+def make_app(parts: Parts) -> Front:
     """The application over these parts; whoever made them closes them."""
-    gate = Gate()
-    return Litestar(
-        [
-            *_answering(parts),
-            *_events(parts),
-            *queue_routes(parts),
-            *_releases(parts),
-            *_health(parts),
-            _erasing(parts, gate),
-        ],
+    gate, batches = Gate(), Batches(parts, at_once=_cores())
+    answering = [*_answering(parts), _predicting(parts, batches)]
+    managing = [*_releases(parts), *_health(parts), _erasing(parts, gate)]
+    app = Litestar(
+        [*answering, *_events(parts), *queue_routes(parts), *managing],
         middleware=[gate],
         exception_handlers={
-            SixfoldError: partial(_refused, parts.metrics),
             HTTPException: partial(_http_error, parts.metrics),
-            Exception: partial(_broken, parts.metrics),
+            Exception: partial(_refused, parts.metrics),
         },
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(title="Sixfold", version="1"),
         logging_config=None,
     )
+    return Front(app, batches, gate, parts.metrics, most_bytes=MAX_BODY_BYTES)
+
+
+def _cores() -> int:
+    """How many cores this process may use, as far as the system tells, up to the threads that answer."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(4, own or 1)
 
 
 def _answering(parts: Parts) -> list[HTTPRouteHandler]:
@@ -78,20 +71,6 @@ def _answering(parts: Parts) -> list[HTTPRouteHandler]:
             await _applied(parts, max(receipt.offset for receipt in receipts))
         return _ok(parts, "recommend", reply)
 
-    @post("/v1/predict", status_code=200, operation_class=PredictOperation)
-    async def predicted(request: AnyRequest) -> Reply:
-        """What the deployed model predicts for rows."""
-        body = await request.body()
-
-        def work() -> Predicted:
-            with parts.current.borrow() as live, parts.metrics.stage("predict rows"):
-                return predict(requests.prediction(body, live.system, parts.clock.now_us()), live)
-
-        done = await parts.threaded(work)
-        if done.records:  # a decision that is told is never forgotten
-            await asyncio.wrap_future(parts.commit.submit(done.records))
-        return _ok(parts, "predict", done.reply)
-
     @get("/v1/features/{entity:str}/{key:path}")
     async def features(entity: str, key: str) -> Reply:
         """The features and table columns of one key; a key may hold slashes."""
@@ -102,7 +81,18 @@ def _answering(parts: Parts) -> list[HTTPRouteHandler]:
 
         return _ok(parts, "features", await parts.threaded(work))
 
-    return [recommend, predicted, features]
+    return [recommend, features]
+
+
+def _predicting(parts: Parts, batches: Batches) -> HTTPRouteHandler:
+    """What `Front` leaves; the plain case does not come here."""
+
+    @post("/v1/predict", status_code=200, operation_class=PredictOperation)
+    async def predicted(request: AnyRequest) -> Reply:
+        """What the deployed model predicts for rows."""
+        return _ok(parts, "predict", await batches.ask(await request.body()))
+
+    return predicted
 
 
 def _recommend(parts: Parts, body: bytes) -> tuple[bytes, "Future[list[Receipt]] | None"]:
@@ -238,18 +228,12 @@ def _ok(parts: Parts, path: str, content: bytes) -> Reply:
 
 
 def _error(status: int, name: str, detail: str) -> Reply:
-    content = msgspec.json.encode({"error": name, "detail": detail})
+    return Response(told(name, detail), media_type=MediaType.JSON, status_code=status)
+
+
+def _refused(metrics: Metrics, request: AnyRequest, error: Exception) -> Reply:
+    status, content = refusal(metrics, error, f"{request.method} {request.url.path}")
     return Response(content, media_type=MediaType.JSON, status_code=status)
-
-
-def _refused(metrics: Metrics, request: AnyRequest, error: SixfoldError) -> Reply:
-    """Our own errors: 404 for what does not exist, 400 for what the request got wrong, 503 for what is wrong here."""
-    if isinstance(error, UnknownInRequest | ReleaseMissing | NothingBefore):
-        status = 404
-    else:
-        status = 400 if isinstance(error, ServingError | InvalidKey) else 503
-    metrics.requests.labels("error", str(status)).inc()
-    return _error(status, type(error).__name__, str(error))
 
 
 def _http_error(metrics: Metrics, request: AnyRequest, error: HTTPException) -> Reply:
@@ -258,10 +242,3 @@ def _http_error(metrics: Metrics, request: AnyRequest, error: HTTPException) -> 
     for name, value in (error.headers or {}).items():
         reply.set_header(name, value)
     return reply
-
-
-def _broken(metrics: Metrics, request: AnyRequest, error: Exception) -> Reply:
-    """A mistake of ours: told in the server's log, not to the caller."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    metrics.requests.labels("error", "500").inc()
-    return _error(500, "InternalError", "the server made a mistake; its log says which")

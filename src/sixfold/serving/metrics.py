@@ -25,6 +25,12 @@ class Metrics:
         self.stages = Histogram(
             "sixfold_stage_seconds", "Time of each stage of an answer.", ["stage"], buckets=_BUCKETS_S, registry=own
         )
+        self.batches = Histogram(
+            "sixfold_predict_batch_requests",
+            "Requests of each batch of predictions.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+            registry=own,
+        )
         self.events = Counter(
             "sixfold_events", "Posted rows by what became of them.", ["stream", "result"], registry=own
         )

@@ -1,6 +1,8 @@
 """Rows predicted: their scores, what is done about them, and the record of each decision."""
 # B = rows
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -13,7 +15,7 @@ from sixfold.serving.live import Live
 from sixfold.serving.requests import Rows
 from sixfold.stores import NewEvent
 
-__all__ = ["Predicted", "predict"]
+__all__ = ["Predicted", "predict", "predict_each"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -27,22 +29,37 @@ class Predicted(NamedTuple):
 
 
 def predict(rows: Rows, live: Live) -> Predicted:
-    """Score rows, and decide about each where the design has a policy."""
-    system, request_id = live.system, uuid4().hex
+    """Score the rows of one request, and decide about each where the design has a policy."""
+    return predict_each(rows, [rows.rows], live)[0]
+
+
+def predict_each(rows: Rows, sizes: Sequence[int], live: Live) -> list[Predicted]:
+    """The same for the rows of several requests, which are computed together.
+
+    Args:
+        sizes: How many of the rows each request has, one behind the other.
+    """
+    system, requests = live.system, [(uuid4().hex, size) for size in sizes]
     if not rows.rows:
-        return Predicted(_reply(request_id, live, []), [])
+        return [Predicted(_reply(request_id, live, []), []) for request_id, _ in requests]
     # What the worker says it has applied is seen by every read, and what the store says after no read went beyond.
     before = live.worker.offset
     columns = live.reader.columns(live.scorer.names, rows.columns, rows.now_us)
     applied = (before, live.applied())
     heads = {head: values.tolist() for head, values in live.scorer.score(columns, rows.rows).items()}
     found: list[dict[str, Any]] = [dict(zip(heads, values)) for values in zip(*heads.values())]
-    if not system.actions:
-        return Predicted(_reply(request_id, live, found), [])
-    keys = [key or uuid4().hex for key in rows.columns[system.query].to_list()]
-    acted = acted_on(system, live.release.policy, heads, keys)
-    records = _records(request_id, rows, live, columns, (found, acted), applied)
-    return Predicted(_reply(request_id, live, [{**one, **own} for one, own in zip(found, acted)]), records)
+    told, records = found, list[NewEvent]()
+    if system.actions:
+        keys = [key or uuid4().hex for key in rows.columns[system.query].to_list()]
+        acted = acted_on(system, live.release.policy, heads, keys)
+        told = [{**one, **own} for one, own in zip(found, acted)]
+        places = [(request_id, at) for request_id, size in requests for at in range(size)]
+        records = _records(places, rows, live, columns, (found, acted), applied)
+    ends = accumulate(sizes)
+    return [
+        Predicted(_reply(request_id, live, told[end - size : end]), records[end - size : end])
+        for (request_id, size), end in zip(requests, ends)
+    ]
 
 
 def _reply(request_id: str, live: Live, rows: list[dict[str, Any]]) -> bytes:
@@ -50,19 +67,22 @@ def _reply(request_id: str, live: Live, rows: list[dict[str, Any]]) -> bytes:
 
 
 def _records(
-    request_id: str,
+    places: Sequence[tuple[str, int]],
     rows: Rows,
     live: Live,
     columns: dict[str, Array],
     decided: tuple[list[dict[str, Any]], list[dict[str, Any]]],
     applied: tuple[int, int],
 ) -> list[NewEvent]:
-    """The record of each row's decision; it has the fields of an answer's, and shows no items."""
+    """The record of each row's decision; it has the fields of an answer's, and shows no items.
+
+    Args:
+        places: Of each row its request and where in it.
+    """
     context = _by_row(rows.columns, rows.rows)
     features = _by_row({name: columns[name] for name in live.scorer.names if name not in rows.columns}, rows.rows)
     found = []
-    for at, (heads, acted) in enumerate(zip(*decided)):
-        own = context[at]
+    for (request_id, at), own, used, heads, acted in zip(places, context, features, *decided):
         record = {
             "request_id": request_id,
             "row": at,
@@ -74,7 +94,7 @@ def _records(
             "history_until": live.history_until_us,
             "release": live.release.id,
             "context": own,
-            "features": features[at],
+            "features": used,
             "items": [],
             "heads": heads,
             **acted,

@@ -16,7 +16,7 @@ from sixfold.features.arrays import Array, column
 from sixfold.serving.answer import Question
 from sixfold.serving.clock import parse_time_us
 
-__all__ = ["MAX_ITEMS", "MAX_K", "Rows", "prediction", "question", "rows_of"]
+__all__ = ["MAX_ITEMS", "MAX_K", "Asked", "Rows", "asked", "columns_of", "prediction", "question", "rows_of"]
 
 MAX_K = 1000
 MAX_ITEMS = 10_000
@@ -26,6 +26,14 @@ MAX_TEXT = 1000
 MAX_PROSE = 1_000_000
 """Most characters of a text that is read word by word."""
 MAX_NUMBER = 1e300
+
+
+class Asked(NamedTuple):
+    """What a body wants predicted, its rows not looked at yet."""
+
+    rows: list[Any]
+    now_us: int | None
+    """None: whenever it is computed."""
 
 
 class Rows(NamedTuple):
@@ -72,11 +80,31 @@ def prediction(body: bytes, system: System, now_us: int) -> Rows:
     Raises:
         InvalidRequest: as `question` does.
     """
+    found = asked(body)
+    own_us = now_us if found.now_us is None else found.now_us
+    return Rows(columns_of(found.rows, system), len(found.rows), own_us)
+
+
+def asked(body: bytes) -> Asked:
+    """What can be said of a body without a design.
+
+    Raises:
+        InvalidRequest: as `question` does.
+    """
     fields = _object(body)
     _only(fields, ("rows", "now"), "body")
     rows = fields.get("rows")
     if not isinstance(rows, list) or len(rows) > MAX_ITEMS:
         raise InvalidRequest(field="rows", rule=f"a list of at most {MAX_ITEMS} objects", got=rows)
+    return Asked(rows, None if fields.get("now") is None else _now(fields, 0))
+
+
+def columns_of(rows: list[Any], system: System) -> dict[str, Array]:
+    """The keys and context of posted rows by canonical name, checked.
+
+    Raises:
+        InvalidRequest: the first that is wrong, by its place.
+    """
     names = tuple(dict.fromkeys((*system.row.base, *system.context)))
     columns = _plain(system, rows, names)
     if columns is None:  # row by row, so that what is wrong is named
@@ -86,7 +114,7 @@ def prediction(body: bytes, system: System, now_us: int) -> Rows:
                 raise InvalidRequest(field=f"rows[{index}]", rule="an object", got=row)
             read.append(_canonical(system, row, names, f"rows[{index}]"))
         columns = {name: column(system.kinds[name], [row.get(name) for row in read]) for name in names}
-    return Rows(columns, len(rows), _now(fields, now_us))
+    return columns
 
 
 def rows_of(body: bytes) -> list[Any]:

@@ -49,6 +49,7 @@ def serve(workdir: Path, *, port: int, workers: int, clock: str) -> None:
             lifespan="off",
             log_level="warning",
             access_log=False,
+            proxy_headers=False,  # nothing reads who asked
             timeout_graceful_shutdown=5,
         )
         with parts.current.borrow() as live:
