@@ -1,6 +1,7 @@
 """Rows predicted: their scores, what is done about them, and the record of each decision."""
 # B = rows
 
+from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -58,7 +59,11 @@ def _records(
     applied: tuple[int, int],
 ) -> list[NewEvent]:
     """The record of each row's decision; it has the fields of an answer's, and shows no items."""
+    pictures = {name for name in rows.columns if live.system.kinds[name].image}
     context = _by_row(rows.columns, rows.rows)
+    for own in context:
+        # A picture is as long as all other records of an hour: its hash says which it was.
+        own |= {name: own[name] and f"sha256:{sha256(own[name].encode()).hexdigest()}" for name in pictures}
     features = _by_row({name: columns[name] for name in live.scorer.names if name not in rows.columns}, rows.rows)
     found = []
     for at, (heads, acted) in enumerate(zip(*decided)):
