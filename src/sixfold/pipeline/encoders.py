@@ -48,7 +48,9 @@ def find_encoders(system: System, design: Path) -> dict[Transformer | OnnxImage,
 def encoder_marks(model: Network, paths: dict[Transformer | OnnxImage, Path]) -> list[tuple[str, int, int]]:
     """What changes when a file of the model's encoders does."""
     own = [*model.transformers, *([model.image] if model.image is not None else [])]
-    files = [paths[one] / name for one in own if isinstance(one, Transformer) for name in _FILES]
+    folders = [paths[one] for one in own if isinstance(one, Transformer)]
+    # How a folder pools stands in folders of its own.
+    files = [path for folder in folders for path in (*sorted(folder.rglob("*.json")), folder / _FILES[2])]
     files += [paths[one] for one in own if isinstance(one, OnnxImage)]
     return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 

@@ -18,6 +18,8 @@ from sixfold.models.transformer import SentenceEncoder
 __all__ = ["Curve", "Progress", "device", "fit", "parameter_groups", "tensors"]
 
 _WARM_UP_STEPS = 50
+_MANY_TENSORS = 64
+"""Of a transformer that is tuned: of four layers, such as the smallest have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ def fit(
         progress: Called after every batch.
     """
     # Batches are small: threads wait for each other longer than they work (towers on two busy cores: 28 s with one
-    # thread, 168 s with two). A transformer's products are large.
-    torch.set_num_threads((os.cpu_count() or 1) if _paces(module) else 1)
+    # thread, 168 s with two). The products of a transformer of the usual sizes are large.
+    torch.set_num_threads((os.cpu_count() or 1) if len(_paces(module)) >= _MANY_TENSORS else 1)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(parameter_groups(module, training, decay_embeddings), lr=training.learning_rate)
     losses: list[float] = []
