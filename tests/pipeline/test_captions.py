@@ -148,7 +148,7 @@ def test_a_label_that_needs_text_and_image_is_learned_from_both_and_from_neither
     assert ran["metrics"]["auc(fits)"]["value"] > 0.95
     assert ran["baselines"]["reads.auc(fits)"]["value"] < 0.65
     assert ran["baselines"]["sees.auc(fits)"]["value"] < 0.75  # where nothing is shown, nothing fits
-    assert ran["rows"]["posts"]["posts.parquet"]["refused"] == 1
+    assert ran["rows"]["posts.parquet"]["refused"] == 1
 
 
 def test_an_answer_reads_both_and_its_record_holds_a_hash_of_the_image(captions, ran):
@@ -168,7 +168,7 @@ def test_a_broken_image_is_refused_with_the_reason(captions, ran):
     with pytest.raises(InvalidRequest) as caught:
         answers(captions, ran, [{"post": "n", "text": "red", "photo": "R0lGODlh"}])
     rule = "the base64 text of a JPEG or PNG file of at most 2 MB"
-    assert str(caught.value) == f"posts.photo must be {rule}, got 'is not a JPEG or PNG file'"
+    assert str(caught.value) == f"photo must be {rule}, got 'is not a JPEG or PNG file'"
     system = Releases(captions / "work" / "releases").open(ran["release"]).system
     rows = [{"post": "n", "at": START_S, "photo": "R0lGODlh"}, {"post": "n", "at": START_S, "photo": None}]
     checked = RowChecker(system.streams["posts"], "UTC").check(rows, START_S * 1_000_000)

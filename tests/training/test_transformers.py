@@ -121,13 +121,14 @@ def test_a_tuned_transformer_is_in_the_network_and_learns_at_its_own_pace(tuned,
     assert 1e-4 < moved < 0.1
 
 
-def test_a_frozen_one_stays_as_it_is_and_is_exported_once(frozen, tiny, tmp_path):
+def test_a_frozen_one_is_exported_once_and_a_damaged_export_is_told(frozen, tiny, tmp_path):
     _, folder = frozen
     (kept,) = (folder / "kept").glob("*.onnx")
     assert kept.read_bytes() == (folder / "m" / "text-0.onnx").read_bytes()
-    kept.write_bytes(b"")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / kept.name).write_bytes(b"")
     with pytest.raises(EncoderUnusable, match="Transformer\\('tiny'\\) cannot be used"):
-        trained(folder, tiny, sf.Transformer("tiny", longest=32), epochs=1)
+        trained(tmp_path, tiny, sf.Transformer("tiny", longest=32), epochs=1)
 
 
 def test_of_a_long_text_both_ends_are_read(frozen):
