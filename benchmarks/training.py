@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 import sixfold as sf
 from sixfold.design.kinds import NUMBER, Kind
 from sixfold.inference.encoding import fit as fit_encoder
+from sixfold.inference.inputs import Inputs
 from sixfold.training.learner import Learner, encoded, label_columns, make_network
 from sixfold.training.loop import fit
 
@@ -66,7 +67,7 @@ def _sixfold(model: sf.Network, table: pa.Table) -> float:
     started = time.perf_counter()
     encoder = fit_encoder(table, KINDS, list(KINDS), min_count=5)
     network = make_network(model, encoder)
-    learner = Learner(model, network, encoded(encoder, {}, table), label_columns(model.heads, table))
+    learner = Learner(model, network, encoded(Inputs(encoder), table), label_columns(model.heads, table))
     rows = learner.labelled(np.arange(len(table)))
     fit(
         "dcn",

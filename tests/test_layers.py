@@ -19,6 +19,9 @@ LIBRARIES = {
     "lightgbm": {"training", "inference"},
     "onnxruntime": {"inference", "training"},
     "faiss": {"serving"},
+    "transformers": {"models", "training"},
+    "tokenizers": {"inference", "training"},
+    "PIL": {"data", "inference"},
     "scipy": {"training"},
     "sklearn": {"training"},
     "adbc_driver_manager": {"data"},
@@ -68,7 +71,8 @@ def test_a_file_imports_only_what_its_folder_may(path):
 def test_importing_sixfold_is_cheap_and_brings_nothing_heavy():
     code = (
         "import sys, time; started = time.process_time(); import sixfold; spent = time.process_time() - started;"
-        "heavy = {'torch', 'duckdb', 'litestar', 'numpy', 'pyarrow', 'numba', 'lmdb', 'mlflow'} & set(sys.modules);"
+        "heavy = {'torch', 'duckdb', 'litestar', 'numpy', 'pyarrow', 'numba', 'lmdb', 'mlflow', 'PIL',"
+        "'tokenizers', 'transformers'} & set(sys.modules);"
         "print(spent, *sorted(heavy))"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]

@@ -18,7 +18,7 @@ from sixfold.design.aggregates import (
     top,
 )
 from sixfold.design.bodies import Cross, DeepFm, Experts, Fm, Linear, Mlp
-from sixfold.design.columns import Categories, Category, Flag, Number, Text, Time
+from sixfold.design.columns import Categories, Category, Flag, Image, Number, Text, Time
 from sixfold.design.data import Data
 from sixfold.design.deployment import AtMost, Deployment, Explore, Pace, Retrain, SecondPrice
 from sixfold.design.entities import Entity
@@ -26,12 +26,13 @@ from sixfold.design.evaluation import ByColumn, ByTime, Evaluation
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Derived, Events, Features, Table, answers
 from sixfold.design.heads import AnyOf, Binary, OneOf, Regression, WatchTime
+from sixfold.design.images import OnnxImage
 from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule, Training, Trees, TwoTower
 from sixfold.design.policy import Action
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
 from sixfold.design.stores import Lmdb, Redis
-from sixfold.design.texts import HashedText
+from sixfold.design.texts import HashedText, Transformer
 
 if _typing.TYPE_CHECKING:
     from sixfold.design.system import System
@@ -63,6 +64,7 @@ __all__ = [
     "Framing",
     "Hashed",
     "HashedText",
+    "Image",
     "ItemNeighbours",
     "JsonLines",
     "Label",
@@ -73,6 +75,7 @@ __all__ = [
     "Network",
     "Number",
     "OneOf",
+    "OnnxImage",
     "Pace",
     "Parquet",
     "Query",
@@ -87,6 +90,7 @@ __all__ = [
     "Text",
     "Time",
     "Training",
+    "Transformer",
     "Trees",
     "TwoTower",
     "WatchTime",

@@ -31,12 +31,15 @@ def check(
     json_: Annotated[bool, typer.Option("--json", help="With data: one JSON object and nothing else.")] = False,
 ) -> None:
     """Say what is wrong with a design, or draw it; with data, also what that looks like and what knows the label."""
+    from sixfold.pipeline.encoders import find_encoders
+
     located = locate(design)
     if not json_:
         from sixfold.design.draw import draw
 
         typer.echo(draw(located.system))
     if data is None:
+        find_encoders(located.system, located.design)
         return
     import time
 

@@ -29,7 +29,7 @@ class Converted:
 
 
 def family(sql_type: str, *, csv: bool = False) -> str:
-    """What a DuckDB type holds: integer, float, decimal, flag, date, stamp, zoned, text, csv, list, null or other."""
+    """What a DuckDB type is: integer, float, decimal, flag, date, stamp, zoned, text, csv, bytes, list, null, other."""
     if re.search(r"\[\d*\]$", sql_type):
         return "list"
     if sql_type in _INTEGERS:
@@ -41,6 +41,7 @@ def family(sql_type: str, *, csv: bool = False) -> str:
     names = {
         "FLOAT": "float", "DOUBLE": "float", "BOOLEAN": "flag", "DATE": "date", "TIMESTAMP WITH TIME ZONE": "zoned",
         "VARCHAR": "csv" if csv else "text", "UUID": "text", "TIME": "text", "JSON": "text", '"NULL"': "null",
+        "BLOB": "bytes",
     }  # fmt: skip
     return names.get(sql_type, "other")
 
@@ -61,6 +62,8 @@ def converted(column: OutColumn, raws: list[str], types: list[str], *, csv: bool
     raw, one = raws[0], families[0]
     if one == "null":
         return Converted(f"cast(null as {column.sql_type})", None, "")
+    if column.kind.image:
+        return _image(column, raw, one)
     if column.kind.is_list:
         value = _list(column, raw, one, types[0])
     elif one in _TAKES[column.kind.base]:
@@ -99,6 +102,15 @@ def _checked(column: OutColumn, raw: str, one: str, value: str) -> Converted:
     if column.kind.base == "number":
         bad += f" and lower(trim({raw}, ' ')) <> 'nan'"
     return Converted(value, bad + ")", reason)
+
+
+def _image(column: OutColumn, raw: str, one: str) -> Converted | None:
+    if one not in ("text", "csv", "bytes"):
+        return None
+    value = f"to_base64({raw})" if one == "bytes" else raw
+    # `image_problem` is Python's, see `stage.py`; it is not asked about nulls.
+    problem = f"image_problem({value})"
+    return Converted(value, f"({problem} <> '')", f"{literal(column.raw[0] + ': ')} || {problem}")
 
 
 def _scalar(column: OutColumn, raw: str, one: str, timezone: str) -> str:

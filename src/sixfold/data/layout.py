@@ -133,5 +133,5 @@ def _key(key: KeyField, *, required: bool) -> OutColumn:
 
 
 def _field(field: Field, *, required: bool = False) -> OutColumn:
-    kind = Kind(field.kind.base, field.kind.is_list)
+    kind = Kind(field.kind.base, field.kind.is_list, image=field.kind.image)
     return OutColumn(field.name, (field.raw,), kind, field.unit, field.split, field.values, required)

@@ -23,7 +23,8 @@ from sixfold.errors import MissingColumn, NoSuchFile, QueryFailed, SourceUnreada
 __all__ = ["files_of", "fingerprint", "read_database", "read_files"]
 
 _BATCH = 20_000
-_PARQUET, _CSV = "union_by_name = true, binary_as_string = true", "header = true"
+_PARQUET, _CSV = "union_by_name = true, binary_as_string = {}", "header = true"
+"""Old writers do not say of bytes that they are text; where images are, bytes stay bytes."""
 _REJECTS = "store_rejects = true, rejects_limit = 0"
 _READERS = {
     Parquet: f"read_parquet({{}}, {_PARQUET})",
@@ -68,7 +69,7 @@ def read_files(stage: Stage, source: Source, origin: Origin, data: Path) -> None
     layout = stage.layout
     if isinstance(source, Query):
         try:
-            stage.add(f"({_query(source, data, layout.part, stage.con)})", origin)
+            stage.add(f"({_query(source, data, layout, stage.con)})", origin)
         except duckdb.Error as error:
             raise QueryFailed(where=source.at, part=layout.part, reason=_one_line(error)) from None
         return
@@ -80,7 +81,7 @@ def read_files(stage: Stage, source: Source, origin: Origin, data: Path) -> None
             elif isinstance(source, Csv):
                 _read_csv(stage, path, named)
             else:
-                stage.add(f"read_parquet({literal(str(path))}, {_PARQUET})", named)
+                stage.add(f"read_parquet({literal(str(path))}, {_PARQUET.format(_as_text(layout))})", named)
 
 
 def read_database(stage: Stage, source: Database, origin: Origin, data: Path, after: str | None) -> str | None:
@@ -210,15 +211,15 @@ def _batches(path: Path) -> Iterator[Sequence[bytes]]:
             yield batch
 
 
-def _query(source: Query, data: Path, part: str, con: duckdb.DuckDBPyConnection) -> str:
+def _query(source: Query, data: Path, layout: Layout, con: duckdb.DuckDBPyConnection) -> str:
     """Each input is a name in front of the query, and a query among them has its own names within it."""
     inputs = []
     for name, one in source.inputs:
         if isinstance(one, Query):
-            inner = _query(one, data, part, con)
+            inner = _query(one, data, layout, con)
         else:
-            files = ", ".join(literal(str(path)) for path in files_of(one, data, part=part))
-            reader = _READERS[type(one)].format(f"[{files}]")
+            files = ", ".join(literal(str(path)) for path in files_of(one, data, part=layout.part))
+            reader = _READERS[type(one)].format(f"[{files}]", _as_text(layout))
             inner = f"from {reader if isinstance(one, Parquet) else _loaded(reader, con)}"
         inputs.append(f"{quoted(name)} as ({inner})")
     head = f"with {', '.join(inputs)} " if inputs else ""
@@ -235,6 +236,11 @@ def _loaded(reader: str, con: duckdb.DuckDBPyConnection) -> str:
 def _closed(source: Query) -> bool:
     """Whether all that a query reads is among its inputs: one without any may name files in its text."""
     return bool(source.inputs) and all(_closed(one) for _, one in source.inputs if isinstance(one, Query))
+
+
+def _as_text(layout: Layout) -> str:
+    """Whether bytes in Parquet are texts, as DuckDB spells it."""
+    return "false" if any(column.kind.image for column in layout.columns) else "true"
 
 
 def _texts(source: Source) -> list[Any]:

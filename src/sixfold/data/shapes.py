@@ -103,6 +103,8 @@ def shape(column: pa.ChunkedArray, kind: Kind, *, like: Shape | None = None) -> 
         like: Whose bins to use.
     """
     values = column.combine_chunks()
+    if kind.image:
+        return None
     if kind.is_list:
         values, kind = pc.list_value_length(values), Kind("number")
     known = values.drop_null()

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sixfold.data.convert import Converted, converted, family, literal, quoted
 from sixfold.data.drift import merged
+from sixfold.data.images import image_problem
 from sixfold.data.layout import ALWAYS_US, MAX_TIME_US, Layout, OutColumn
 from sixfold.data.words import FUTURE, FUTURE_US, NUMBER_TEXT, WORDS
 from sixfold.errors import MissingColumn, TimeWithoutUnit, WrongColumn
@@ -83,6 +84,9 @@ class Stage:
             "_raw VARCHAR",
         ]
         con.execute(f"create or replace temp table stage ({', '.join(own)}, _cursor VARCHAR)")
+        known = "select count(*) from duckdb_functions() where function_name = 'image_problem'"
+        if any(column.kind.image for column in layout.columns) and not self._one(known):
+            con.create_function("image_problem", image_problem, ["VARCHAR"], "VARCHAR")
 
     def rows(self) -> int:
         """Rows staged so far."""

@@ -7,6 +7,7 @@ from math import floor, isfinite
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sixfold.data.images import image_problem
 from sixfold.data.keys import joined, text_of
 from sixfold.data.layout import MAX_TIME_US, OutColumn
 from sixfold.data.words import FLAGS, ISO_TIME, NUMBER_TEXT, WHOLE_TEXT, WORDS, unit_us
@@ -29,6 +30,8 @@ def converter(column: OutColumn, timezone: str) -> Convert:
     """What makes a value of `column` out of its raw value, or, if it has several, out of the list of them."""
     if len(column.raw) > 1:
         return _key_of_several
+    if column.kind.image:
+        return _image
     if column.kind.is_list:
         return _allowed(column, _lists(column.split))
     if column.kind.base == "text":
@@ -63,6 +66,14 @@ def _text(raw: Any) -> str:
     if text is None:
         raise _wrong(raw, "text")
     return text
+
+
+def _image(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise Unreadable("is not base64")
+    if problem := image_problem(raw):
+        raise Unreadable(problem)
+    return raw
 
 
 def _key_of_several(raws: Any) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sixfold.design.kinds import FLAG, NUMBER, PROSE, TIME, Kind
+from sixfold.design.kinds import FLAG, IMAGE, NUMBER, PROSE, TIME, Kind
 from sixfold.design.units import SECONDS
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
-__all__ = ["Categories", "Category", "Column", "Flag", "Number", "Text", "Time", "Type"]
+__all__ = ["Categories", "Category", "Column", "Flag", "Image", "Number", "Text", "Time", "Type"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Type:
 
     def kind(self, domain: str) -> Kind:
         """The kind of its values; `domain` is the column's full name, `group.column`."""
-        return {Number: NUMBER, Flag: FLAG, Time: TIME, Text: PROSE}[type(self)]
+        return {Number: NUMBER, Flag: FLAG, Time: TIME, Text: PROSE, Image: IMAGE}[type(self)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,11 @@ class Time(Type):
 @dataclass(frozen=True, slots=True)
 class Text(Type):
     """Prose, which a network reads word by word (`Network(text=)`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image(Type):
+    """A JPEG or PNG file of at most 2 MB: its bytes in Parquet or a database, their base64 text anywhere else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def _check(head: Binary | _Classes) -> None:
     _check_weight(head)
 
 
-def _check_weight(head: Head) -> None:
+def _check_weight(head: Binary | _Classes | Regression | WatchTime) -> None:
     if isinstance(head.weight, bool) or not 0 < head.weight < float("inf"):
         rule = "above 0"
         raise InvalidField(where=head.at, part=type(head).__name__, field="weight", rule=rule, value=head.weight)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FLAG", "NUMBER", "PROSE", "TEXT", "TIME", "Base", "Kind"]
+__all__ = ["FLAG", "IMAGE", "NUMBER", "PROSE", "TEXT", "TIME", "Base", "Kind"]
 
 Base = Literal["number", "flag", "time", "text"]
 
@@ -22,6 +22,8 @@ class Kind:
     """The vocabulary of a text value: an entity's name, or `group.column` for a category; None for other texts."""
     prose: bool = False
     """Whether it is a text to be read word by word."""
+    image: bool = False
+    """Whether it is the base64 text of an image file's bytes."""
 
     def __str__(self) -> str:
         return f"list of {self.base}" if self.is_list else self.base
@@ -34,3 +36,4 @@ class Kind:
 
 NUMBER, FLAG, TIME, TEXT = Kind("number"), Kind("flag"), Kind("time"), Kind("text")
 PROSE = Kind("text", prose=True)
+IMAGE = Kind("text", image=True)

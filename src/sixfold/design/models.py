@@ -11,7 +11,8 @@ from sixfold.design.entities import Entity
 from sixfold.design.framing import Label
 from sixfold.design.groups import Group
 from sixfold.design.heads import Head
-from sixfold.design.texts import HashedText
+from sixfold.design.images import OnnxImage
+from sixfold.design.texts import HashedText, TextReader, Transformer
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
@@ -122,11 +123,39 @@ class Network(Model):
     """Width of the embedding of a category; below stacked bodies one of few values has a smaller one."""
     min_count: int = field(default=10, kw_only=True)
     """A category seen less often in the training part shares the unknown's embedding."""
-    text: HashedText = field(default_factory=HashedText, kw_only=True)
-    """How its inputs that are `Text` are read."""
+    text: TextReader | Sequence[TextReader] = field(default_factory=HashedText, kw_only=True)
+    """How its inputs that are `Text` are read; what several readers make of a text is joined."""
+    image: OnnxImage | None = field(default=None, kw_only=True)
+    """How its inputs that are `Image` are read."""
     training: Training = field(
         default_factory=lambda: Training(epochs=2, batch_size=1024, learning_rate=0.002), kw_only=True
     )
+
+    def __post_init__(self) -> None:
+        part, readers = f"Network {self.name}", self.readers
+        if not readers or not all(isinstance(one, TextReader) for one in readers):
+            rule = "a HashedText(…), a Transformer(…) or a list of them"
+            raise InvalidField(where=self.at, part=part, field="text", rule=rule, value=self.text)
+        if sum(isinstance(one, HashedText) for one in readers) > 1 or len(set(readers)) < len(readers):
+            rule = "one HashedText at most, and transformers that differ"
+            raise InvalidField(where=self.at, part=part, field="text", rule=rule, value=self.text)
+        if self.image is not None and not isinstance(self.image, OnnxImage):
+            raise InvalidField(where=self.at, part=part, field="image", rule="an OnnxImage(…)", value=self.image)
+
+    @property
+    def readers(self) -> tuple[TextReader, ...]:
+        """What reads its texts."""
+        return tuple(self.text) if isinstance(self.text, Sequence) else (self.text,)
+
+    @property
+    def hashed_text(self) -> HashedText | None:
+        """The one among them that reads hashed words."""
+        return next((one for one in self.readers if isinstance(one, HashedText)), None)
+
+    @property
+    def transformers(self) -> tuple[Transformer, ...]:
+        """Those among them that are transformers."""
+        return tuple(one for one in self.readers if isinstance(one, Transformer))
 
 
 @dataclass(frozen=True, slots=True)

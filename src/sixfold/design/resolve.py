@@ -150,8 +150,11 @@ def _order(groups: Mapping[str, Derived]) -> list[str]:
 
 def _cast(column: Type, expression: Expression, name: str, part: str) -> Kind:
     kind, own = column.kind(name), expression.kind
+    if kind.image and not own.image:
+        rule = "of a column that is an Image: only those are checked"
+        raise InvalidField(where=column.at, part=part, field="Image", rule=rule, value=expression.text)
     if kind.base == own.base or (kind.base == "text" and own.base in ("number", "flag") and not own.is_list):
-        return Kind(kind.base, own.is_list, kind.domain, kind.prose)
+        return Kind(kind.base, own.is_list, kind.domain, kind.prose, kind.image)
     if kind.base == "number" and own.base == "flag" and not own.is_list:
         return kind
     rule = f"around an expression of its kind, not around a {own}"

@@ -104,7 +104,7 @@ class System:
             if name not in self.kinds:
                 self._refuse(name, where=where, part=part)
         for name in hashed:
-            if self.kinds[name].base != "text":
+            if self.kinds[name].base != "text" or self.kinds[name].image:
                 raise InvalidField(where=where, part=part, field="Hashed", rule="around a text or a key", value=name)
         return Reads(tuple(dict.fromkeys(names)), hashed, tuple(dict.fromkeys(leaves)))
 

@@ -74,17 +74,28 @@ def _check_scoring(system: "System", model: Network | Trees, part: str) -> None:
 
 
 def _check_texts(system: "System", model: Network | Trees | TwoTower, part: str) -> None:
-    """Texts are read by networks alone, each by itself."""
+    """Texts and images are read by networks alone, each by itself."""
     if isinstance(model, TwoTower):
         inputs: Sequence[Input] = [*model.query, *model.item]
     else:
         inputs = model.inputs
     body = getattr(model, "body", None)
-    read = [name for name in system.inputs(inputs, where=model.at, part=part) if system.kinds[name].prose]
+    names = system.inputs(inputs, where=model.at, part=part)
+    read = {name: "an Image" if system.kinds[name].image else "a Text" for name in names if _by_encoder(system, name)}
     if read and (not isinstance(model, Network) or isinstance(body, Fm | DeepFm)):
         who = type(body).__name__ if isinstance(model, Network) else type(model).__name__
-        rule = f"other than a Text, which {who} does not read (a Network of stacked bodies or of Linear does)"
-        raise InvalidField(where=model.at, part=part, field="inputs", rule=rule, value=read[0])
+        name, what = next(iter(read.items()))
+        rule = f"other than {what}, which {who} does not read (a Network of stacked bodies or of Linear does)"
+        raise InvalidField(where=model.at, part=part, field="inputs", rule=rule, value=name)
+    images = [name for name, what in read.items() if what == "an Image"]
+    if images and isinstance(model, Network) and model.image is None:
+        rule = f"an OnnxImage(…), which reads {images[0]}"
+        raise InvalidField(where=model.at, part=part, field="image", rule=rule, value=None)
+
+
+def _by_encoder(system: "System", name: str) -> bool:
+    """Whether a column is read by an encoder of its own."""
+    return system.kinds[name].prose or system.kinds[name].image
 
 
 def _plain_inputs(inputs: Sequence[Input], refused: tuple[type, ...], at: str, part: str) -> None:

@@ -16,6 +16,9 @@ SixfoldError
 │   ├── UnknownInMetric  a metric or a gate names what does not exist
 │   ├── UnknownStep      a run has no step of that name
 │   ├── StepNotReady     a step is run before one that it depends on
+│   ├── EncoderMissing   a transformer or an image encoder is neither a file nor an installed package
+│   ├── EncoderUnusable  it is there, and is not what a network can read a text or an image by
+│   ├── LibraryMissing   a library that a part of the design needs is not installed
 │   └── NotADesign       a file makes no System, or more than one
 ├── DataError            the data breaks the design's promise
 │   ├── FileUnreadable   a file of events to send cannot be read
@@ -104,8 +107,11 @@ from sixfold.errors.design import (
     BadExpression,
     DerivedCycle,
     DesignError,
+    EncoderMissing,
+    EncoderUnusable,
     InvalidField,
     InvalidMetric,
+    LibraryMissing,
     NotADesign,
     OutcomeAsInput,
     StepNotReady,
@@ -177,6 +183,8 @@ __all__ = [
     "DiskFull",
     "DriverMissing",
     "EmptyPart",
+    "EncoderMissing",
+    "EncoderUnusable",
     "ExportDiffers",
     "FileUnreadable",
     "IngestedDamaged",
@@ -186,6 +194,7 @@ __all__ = [
     "InvalidKey",
     "InvalidMetric",
     "InvalidRequest",
+    "LibraryMissing",
     "LogShorter",
     "MissingColumn",
     "NoAnswers",

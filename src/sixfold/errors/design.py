@@ -9,8 +9,11 @@ __all__ = [
     "BadExpression",
     "DerivedCycle",
     "DesignError",
+    "EncoderMissing",
+    "EncoderUnusable",
     "InvalidField",
     "InvalidMetric",
+    "LibraryMissing",
     "NotADesign",
     "OutcomeAsInput",
     "StepNotReady",
@@ -219,3 +222,38 @@ class NotADesign(DesignError):
     def __init__(self, *, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path}: not a design: {reason}")
+
+
+class EncoderMissing(DesignError):
+    """
+    >>> print(EncoderMissing(where="talk.py:9", part="Transformer", source="minilm", reason="/x/minilm is no folder"))
+    talk.py:9: Transformer('minilm') is not there: /x/minilm is no folder
+    """
+
+    def __init__(self, *, where: str, part: str, source: str, reason: str) -> None:
+        self.where, self.part, self.source, self.reason = where, part, source, reason
+        super().__init__(f"{where}: {part}({source!r}) is not there: {reason}")
+
+
+class EncoderUnusable(DesignError):
+    """
+    >>> print(EncoderUnusable(where="talk.py:9", part="OnnxImage", source="e.onnx", reason="it has two outputs"))
+    talk.py:9: OnnxImage('e.onnx') cannot be used: it has two outputs
+    """
+
+    def __init__(self, *, where: str, part: str, source: str, reason: str) -> None:
+        self.where, self.part, self.source, self.reason = where, part, source, reason
+        super().__init__(f"{where}: {part}({source!r}) cannot be used: {reason}")
+
+
+class LibraryMissing(DesignError):
+    """
+    >>> print(LibraryMissing(where="talk.py:9", part="Transformer", library="tokenizers", extra="text"))
+    talk.py:9: Transformer needs tokenizers, which is not installed. Install it: pip install 'sixfold[text]'.
+    """
+
+    def __init__(self, *, where: str, part: str, library: str, extra: str) -> None:
+        self.where, self.part, self.library, self.extra = where, part, library, extra
+        super().__init__(
+            f"{where}: {part} needs {library}, which is not installed. Install it: pip install 'sixfold[{extra}]'."
+        )

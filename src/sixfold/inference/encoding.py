@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sixfold.design.kinds import Kind
 from sixfold.features.arrays import Array, Lists, Values
 from sixfold.inference.text import GRAMS, TextCoder
+from sixfold.inference.vectors import VectorField
 
 __all__ = ["NULL", "UNKNOWN", "Encoder", "NumberScale", "TextCodes", "Vocabulary", "counts", "extended", "fit"]
 
@@ -124,6 +125,8 @@ class Encoder:
     """What trees say of a row: int64 (B, trees) under the name, from whoever has the trees."""
     texts: tuple[TextCoder, ...] = ()
     """Prose; each gives arrays of its own (see `inference.text`)."""
+    vectors: tuple[VectorField, ...] = ()
+    """Prose and images of which encoders make vectors; the arrays come from `inference.vectors`."""
 
     @property
     def all_lists(self) -> tuple[TextCodes, ...]:
@@ -213,6 +216,7 @@ def fit(
     hashed: Mapping[str, int] | None = None,
     leaves: Mapping[str, tuple[int, int]] | None = None,
     text: Callable[[str], TextCoder] | None = None,
+    vectors: Sequence[VectorField] = (),
 ) -> Encoder:
     """Fit scales and vocabularies on the training rows.
 
@@ -226,10 +230,12 @@ def fit(
         vocabularies: Taken as they are for the domains that they name.
         hashed: Texts that a hash puts into so many buckets.
         leaves: For each model of trees how many trees it has, and how many codes their leaves take together.
-        text: Gives the coder of a column of prose; without it prose is a category like other texts.
+        text: Gives the coder of a column of prose; without it, and without a vector, prose is a category.
+        vectors: Columns of which encoders make vectors.
     """
     prose = [name for name in names if kinds[name].prose and not kinds[name].is_list] if text is not None else []
-    texts = [name for name in names if kinds[name].base == "text" and name not in prose]
+    apart = {*prose, *(field.name for field in vectors)}
+    texts = [name for name in names if kinds[name].base == "text" and name not in apart]
     hashed = hashed or {}
     domain_of = {n: f"{kinds[n].domain or n}#{hashed[n]}" if n in hashed else kinds[n].domain or n for n in texts}
     domains: dict[str, list[str]] = {}
@@ -255,6 +261,7 @@ def fit(
         fitted,
         tuple(TextCodes(name, name, trees) for name, (trees, _) in (leaves or {}).items()),
         tuple(text(name) for name in prose) if text is not None else (),
+        tuple(vectors),
     )
 
 

@@ -13,10 +13,24 @@ from sixfold.errors import ReleaseDamaged
 from sixfold.features.arrays import Array
 from sixfold.inference.correction import Correction
 from sixfold.inference.encoding import Encoder
+from sixfold.inference.inputs import Inputs
 from sixfold.inference.leaves import LeafCodes, leaf_folder
+from sixfold.inference.sessions import session
 from sixfold.inference.trees import TreesScorer
+from sixfold.inference.vectors import Vectors
 
-__all__ = ["Card", "Corrected", "NetworkScorer", "Scorer", "Towers", "load", "load_leaves", "read_card", "write_card"]
+__all__ = [
+    "Card",
+    "Corrected",
+    "NetworkScorer",
+    "Scorer",
+    "Towers",
+    "load",
+    "load_leaves",
+    "read_card",
+    "read_inputs",
+    "write_card",
+]
 
 _CARD = "model.json"
 _AT_ONCE, _TEXTS_AT_ONCE = 8192, 256
@@ -60,18 +74,16 @@ class Scorer(Protocol):
 class NetworkScorer:
     """A neural network in ONNX: inputs as `Encoder` gives them, one output (B,) a head, named as the head."""
 
-    def __init__(self, folder: Path, card: Card, threads: int) -> None:
-        self.heads, self._encoder = card.heads, card.encoders["inputs"]
-        self._leaves = {
-            f"{name}.leaves": load_leaves(leaf_folder(folder, name), threads=threads) for name in card.leaves
-        }
-        self.names = self._encoder.names.union(*(leaves.names for leaves in self._leaves.values()))
-        self._session = _session(folder / "model.onnx", threads)
+    def __init__(self, folder: Path, card: Card, threads: int, kept: Path | None) -> None:
+        self.heads = card.heads
+        self._read = read_inputs(folder, card, threads=threads, kept=kept)
+        self.names = self._read.names
+        self._session = session(folder / "model.onnx", threads)
         self._inputs = [i.name for i in self._session.get_inputs()]
-        self._at_once = _TEXTS_AT_ONCE if self._encoder.texts else _AT_ONCE
+        self._at_once = _TEXTS_AT_ONCE if self._read.few_at_once else _AT_ONCE
 
     def score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
-        apart = self._apart(columns, rows) if self._encoder.texts else []
+        apart = self._apart(columns, rows) if self._read.few_at_once else []
         if len(apart) > 1:
             few = [self._score({n: a.take(own) for n, a in columns.items()}, len(own)) for own in apart]
             order = np.argsort(np.concatenate(apart))
@@ -81,26 +93,22 @@ class NetworkScorer:
     def _apart(self, columns: Mapping[str, Array], rows: int) -> list[NDArray[np.int64]]:
         """Which rows of texts are computed together: not too many, and of like lengths."""
         longest_B = np.zeros(rows, np.int64)
-        for coder in self._encoder.texts:
-            sizes = [len(text or "") for text in columns[coder.name].to_list()]
+        for name in self._read.texts:
+            sizes = [len(text or "") for text in columns[name].to_list()]
             longest_B = np.maximum(longest_B, np.array(sizes, np.int64))
         class_B = np.searchsorted(_LENGTHS, longest_B, "right")
         alike = [np.flatnonzero(class_B == one) for one in np.unique(class_B)]
         return [own[at : at + self._at_once] for own in alike for at in range(0, len(own), self._at_once)]
 
     def _score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
-        leaves = {name: own.of(columns, rows) for name, own in self._leaves.items()}
-        return self._run({**self._encoder.encode(columns, rows), **leaves})
+        return self._run(self._read.of(columns, rows))
 
     def score_table(self, table: Any) -> dict[str, NDArray[np.float64]]:
         slices = (table.slice(at, self._at_once) for at in range(0, len(table), self._at_once))
-        return self._joined([self._run({**self._encoder.encode_table(part), **self._reached(part)}) for part in slices])
+        return self._joined([self._run(self._read.of_table(part)) for part in slices])
 
     def _joined(self, parts: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
         return {head: np.concatenate([np.empty(0), *(part[head] for part in parts)]) for head in self.heads}
-
-    def _reached(self, table: Any) -> dict[str, NDArray[Any]]:
-        return {name: own.of_table(table) for name, own in self._leaves.items()}
 
     def _run(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
         outputs = self._session.run(list(self.heads), {name: arrays[name] for name in self._inputs})
@@ -138,7 +146,7 @@ class Towers:
 
     def __init__(self, folder: Path, card: Card, threads: int) -> None:
         self.encoders = card.encoders
-        self._sessions = {side: _session(folder / f"{side}.onnx", threads) for side in ("query", "item")}
+        self._sessions = {side: session(folder / f"{side}.onnx", threads) for side in ("query", "item")}
 
     def query(self, columns: Mapping[str, Array], rows: int) -> NDArray[np.float32]:
         """Vectors of queries, shape (Q, D)."""
@@ -160,8 +168,11 @@ class Towers:
         return np.asarray(out, np.float32)
 
 
-def load(folder: Path, *, threads: int = 1) -> Scorer | Towers:
+def load(folder: Path, *, threads: int = 1, kept: Path | None = None) -> Scorer | Towers:
     """The model in a folder that training exported.
+
+    Args:
+        kept: A folder where a run keeps what encoders made of texts and images (see `inference.vectors`).
 
     Raises:
         ReleaseDamaged: a file is missing or cannot be read.
@@ -175,7 +186,7 @@ def load(folder: Path, *, threads: int = 1) -> Scorer | Towers:
             case "trees":
                 scorer = TreesScorer(folder, card.heads, card.encoders["inputs"], threads)
             case "network":
-                scorer = NetworkScorer(folder, card, threads)
+                scorer = NetworkScorer(folder, card, threads, kept)
             case other:
                 raise ReleaseDamaged(path=str(folder / _CARD), reason=f"there is no model of type {other!r}")
     except (OSError, KeyError) as error:
@@ -200,19 +211,14 @@ def write_card(folder: Path, card: Card) -> None:
     (folder / _CARD).write_bytes(msgspec.json.encode(card))
 
 
+def read_inputs(folder: Path, card: Card, *, threads: int = 1, kept: Path | None = None) -> Inputs:
+    """What makes the arrays that the network in a folder reads."""
+    leaves = {f"{name}.leaves": load_leaves(leaf_folder(folder, name), threads=threads) for name in card.leaves}
+    encoder = card.encoders["inputs"]
+    return Inputs(encoder, leaves, Vectors(folder, encoder.vectors, threads=threads, kept=kept))
+
+
 def load_leaves(folder: Path, *, threads: int = 1) -> LeafCodes:
     """The leaves of the trees that training exported to a folder."""
     card = read_card(folder)
     return LeafCodes(TreesScorer(folder, card.heads, card.encoders["inputs"], threads))
-
-
-def _session(path: Path, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ValueError) as error:
-        raise ReleaseDamaged(path=str(path), reason=str(error).splitlines()[0]) from error

@@ -11,6 +11,7 @@ from sixfold.design.bodies import DeepFm, Fm, Linear, Whole
 from sixfold.inference.encoding import Encoder
 from sixfold.models.layers import alone, embedding, root_pool
 from sixfold.models.text import DirectText
+from sixfold.models.vectors import DirectVector, TunedText, VectorInput
 
 __all__ = ["WholeNetwork"]
 
@@ -22,16 +23,25 @@ _PRIME = 2_147_483_647
 class WholeNetwork(nn.Module):
     """Inputs -> one number a head, in the scale of its loss; the sum of the parts that the body names."""
 
-    def __init__(self, encoder: Encoder, body: Whole, sizes: Sequence[int], size: int) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        body: Whole,
+        sizes: Sequence[int],
+        size: int,
+        vectors: Sequence[VectorInput | TunedText] = (),
+    ) -> None:
         """
         Args:
             sizes: How many scores each head has.
             size: D, the width of every field's embedding.
+            vectors: What reads the vectors of texts and images, or the tokens of texts.
         """
         super().__init__()
         self.sizes, heads = list(sizes), sum(sizes)
         self.parts = nn.ModuleList([_FirstOrder(encoder, heads)] if _plain(encoder) else [])
         self.parts.extend(DirectText(coder, heads) for coder in encoder.texts)
+        self.parts.extend(DirectVector(vector, heads) for vector in vectors)
         if isinstance(body, Linear):
             if body.crosses > 1 and len(encoder.categories) > 1:
                 self.parts.append(_Crosses(len(encoder.categories), body.crosses, body.buckets, heads))

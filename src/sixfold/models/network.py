@@ -12,6 +12,7 @@ from sixfold.design.texts import HashedText
 from sixfold.inference.encoding import Encoder
 from sixfold.models.layers import CrossLayers, ExpertMixture, alone, embedding, root_pool
 from sixfold.models.text import DirectText, TextEncoder
+from sixfold.models.vectors import TunedText, VectorInput
 
 __all__ = ["MultiTaskNetwork"]
 
@@ -30,6 +31,7 @@ class MultiTaskNetwork(nn.Module):
         widths: Sequence[int] | None = None,
         scores: Sequence[int] | None = None,
         text: HashedText | None = None,
+        vectors: Sequence[VectorInput | TunedText] = (),
     ) -> None:
         """
         Args:
@@ -37,6 +39,7 @@ class MultiTaskNetwork(nn.Module):
             widths: Of the categories' embeddings, where they are not to follow from how many values there are.
             scores: How many each head has; one where it is not given.
             text: How texts are read, where the encoder has some.
+            vectors: What reads the vectors of texts and images, or the tokens of texts.
         """
         super().__init__()
         self.lists = [field.name for field in encoder.all_lists]
@@ -51,6 +54,8 @@ class MultiTaskNetwork(nn.Module):
         self.direct = nn.ModuleList(DirectText(coder, sum(self.scores)) for coder in encoder.texts)
         width = encoder.width + sum(widths) + size * len(lists)
         width += sum(TextEncoder.width_of(text or HashedText()) for _ in encoder.texts)
+        self.vectors = nn.ModuleList(vectors)
+        width += sum(vector.width for vector in vectors)
         self.bodies = nn.ModuleList()
         for body in bodies:
             module, width = _body(body, width, len(heads))
@@ -66,7 +71,7 @@ class MultiTaskNetwork(nn.Module):
         parts = [arrays["numbers"]] if "numbers" in arrays else []
         parts += [table(arrays["categories"][:, at]) for at, table in enumerate(self.categories)]
         parts += [root_pool(arrays[n], table) for n, table in zip(self.lists, self.list_embeddings)]
-        parts += [text(arrays) for text in self.texts]
+        parts += [read(arrays) for read in (*self.texts, *self.vectors)]
         x: Tensor | list[Tensor] = torch.cat(parts, 1)
         for body in self.bodies:
             x = body(x)

@@ -72,7 +72,8 @@ def attacks_step(job: Job) -> None:
     tables = {"": test, **{name: _disguised(system, test, name, job.seed) for name in ATTACKS}}
     held, true = classes_of(system, validation), classes_of(system, test)
     for name in attackable(system):
-        scorer: Scorer = load(job.folder(f"train-{name}") / name, threads=2)  # type: ignore[assignment]  # no towers
+        own = job.folder(f"train-{name}") / name
+        scorer: Scorer = load(own, threads=2, kept=job.folder("encoders"))  # type: ignore[assignment]  # no towers
         before = scorer.score_table(validation)
         after = {attack: scorer.score_table(table) for attack, table in tables.items()}
         for on in {one.on.text: one.on for one in system.actions if one.on.names <= set(scorer.heads)}.values():

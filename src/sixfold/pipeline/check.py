@@ -13,6 +13,7 @@ from sixfold.data.checks import Profile
 from sixfold.data.report import Report
 from sixfold.monitoring.leaks import Leak, Leaks, find_leaks
 from sixfold.pipeline.data_steps import ingest_step, profile_data
+from sixfold.pipeline.encoders import find_encoders
 from sixfold.pipeline.job import Job, make_folder
 from sixfold.pipeline.report import write_data_page
 
@@ -77,6 +78,7 @@ def check_design_data(job: Job, *, now_us: int) -> Checked:
         DataError: the data cannot be read as the design says.
     """
     started = time.perf_counter()
+    find_encoders(job.system, job.design)
     make_folder(job.workdir)
     report = ingest_step(job, now_us=now_us)
     found = profile_data(job, report)

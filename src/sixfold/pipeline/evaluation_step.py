@@ -182,7 +182,9 @@ class _Meter:
                 release = self.job.releases.open(str(self.job.releases.current()))
                 scorer = release.model(release.system.deployment.predict.name, threads=2)
             else:
-                scorer = load_model(self.job.folder(f"train-{model.name}") / model.name, threads=2)
+                scorer = load_model(
+                    self.job.folder(f"train-{model.name}") / model.name, threads=2, kept=self.job.folder("encoders")
+                )
             assert not isinstance(scorer, Towers)
             missing = scorer.names - set(self.examples.column_names)
             if missing:

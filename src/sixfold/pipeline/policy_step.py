@@ -40,7 +40,7 @@ def policy_step(job: Job) -> None:
     system, folder = job.system, job.folder("policy")
     examples = pq.read_table(job.folder("examples") / "examples.parquet")
     predict = system.deployment.predict.name
-    scorer: Scorer = load(job.folder(f"train-{predict}") / predict, threads=2)  # type: ignore[assignment]  # no towers
+    scorer: Scorer = load(job.folder(f"train-{predict}") / predict, threads=2, kept=job.folder("encoders"))  # type: ignore[assignment]  # no towers
     actions = [one.action for one in system.actions]
     time_us = np.asarray(examples["time"], np.int64)
     days = max(1.0, float(np.ptp(time_us)) / _DAY_US)

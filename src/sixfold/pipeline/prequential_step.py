@@ -18,6 +18,7 @@ from sixfold.design.units import duration_us, shown
 from sixfold.evaluation.bootstrap import Measured, difference, measure
 from sixfold.evaluation.score_metrics import score_statistic
 from sixfold.pipeline.job import Job
+from sixfold.pipeline.training_step import sources
 from sixfold.training.loop import Progress
 
 __all__ = [
@@ -118,8 +119,9 @@ def _by_round(
     trees = {name: job.folder(f"train-{name}") / name for name in read.leaves}
     folder = job.folder(f"train-{model.name}") / model.name
     setting = Setting(
-        model, read.columns, dict(system.kinds), read.hashed, trees, folder, head, label.within_us or 0, job.seed
-    )
+        model, read.columns, dict(system.kinds), read.hashed, trees, folder, head, label.within_us or 0, job.seed,
+        sources(job),
+    )  # fmt: skip
     rounds = prequential(setting, examples, every_us, progress)
     test = examples.filter(pc.equal(examples["part"], "test"))
     y = np.asarray(test[f"label.{label.name}"].to_numpy(zero_copy_only=False), np.float64)
@@ -175,7 +177,7 @@ def _loss_of(job: Job, examples: pa.Table, label: str) -> Callable[[float], floa
     predict = job.system.deployment.predict
     if label not in {head.label.name for head in predict.heads if isinstance(head, Binary)}:
         return lambda share: None
-    scorer: Scorer = load(job.folder(f"train-{predict.name}") / predict.name, threads=2)  # type: ignore[assignment]
+    scorer: Scorer = load(job.folder(f"train-{predict.name}") / predict.name, threads=2, kept=job.folder("encoders"))  # type: ignore[assignment]
     test = examples.filter(pc.equal(examples["part"], "test"))
     y = np.asarray(test[f"label.{label}"].to_numpy(zero_copy_only=False), np.float64)
     p = scorer.score_table(test)[label][~np.isnan(y)]

@@ -14,6 +14,7 @@ from sixfold.data.checks import Profile
 from sixfold.data.report import Report
 from sixfold.design.heads import Binary
 from sixfold.design.metrics import CHAMPION, Metric, parse_metric
+from sixfold.design.models import Model, Network
 from sixfold.design.system import System
 from sixfold.errors import UnknownStep
 from sixfold.evaluation.bootstrap import Measured
@@ -26,6 +27,7 @@ from sixfold.evaluation.tables import (
 )
 from sixfold.pipeline.attacks_step import attackable, attacks_step, attacks_tables, read_attacks
 from sixfold.pipeline.data_steps import check_data, examples_step, ingest_step, retrieval_step
+from sixfold.pipeline.encoders import encoder_marks, find_encoders
 from sixfold.pipeline.evaluation_step import Evaluated, evaluate_step, read_evaluated
 from sixfold.pipeline.job import Job, Step, make_folder, run_step
 from sixfold.pipeline.latency import Latency, measure_latency
@@ -86,7 +88,7 @@ def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
                 f"train-{model.name}",
                 lambda job, model=model: train_step(job, model, progress),  # type: ignore[misc]
                 depends=("examples", "retrieval", *(f"train-{name}" for name in system.leaves_read(model))),
-                reads=lambda job, model=model: model,  # type: ignore[misc]
+                reads=lambda job, model=model: (model, _encoders(job, model)),  # type: ignore[misc]
             )
         )
     trained = tuple(f"train-{model.name}" for model in models)
@@ -106,8 +108,10 @@ def steps(job: Job, progress: Callable[[Trained], None]) -> list[Step]:
             Step("policy", policy_step, depends=depends, reads=lambda job: (asked, dict(system.evaluation.slices)))
         )
     if networks := attackable(system):
-        depends = ("examples", *(f"train-{name}" for name in networks))
-        made.append(Step("attacks", attacks_step, depends=depends, reads=lambda job: repr(system.deployment.policy)))
+        trained_too = ("examples", *(f"train-{name}" for name in networks))
+        made.append(
+            Step("attacks", attacks_step, depends=trained_too, reads=lambda job: repr(system.deployment.policy))
+        )
     made.append(
         Step(
             "prequential",
@@ -143,6 +147,7 @@ def run(job: Job, console: Console | None = None) -> Result:
     """
     console = console or wide_console(stderr=True)
     seconds: dict[str, float] = {}
+    find_encoders(job.system, job.design)  # before an hour was spent on what cannot be trained
     make_folder(job.workdir)
     console.print(f"[bold]{job.system.name}[/bold]: {job.system.requirements.goal}\ndata: {job.data}")
     with _timed(seconds, "ingest"):
@@ -214,6 +219,11 @@ def _data(job: Job) -> object:
     names = [*job.system.streams, *job.system.tables]
     files = [path for name in names for path in job.ingested.files(name)]
     return [(str(path.name), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+
+
+def _encoders(job: Job, model: Model) -> object:
+    """The files of the transformers and image encoders that a model reads by."""
+    return encoder_marks(model, find_encoders(job.system, job.design)) if isinstance(model, Network) else ()
 
 
 def _asked(system: System) -> object:

@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 from sixfold.design.models import Model, Network, Trees, TwoTower
 from sixfold.design.units import duration_us
 from sixfold.features.local_time import floor_local
+from sixfold.pipeline.encoders import find_encoders
 from sixfold.pipeline.job import Job
+from sixfold.training.encoders import Sources
 from sixfold.training.loop import Curve, Progress
 
-__all__ = ["learns", "train_step"]
+__all__ = ["learns", "sources", "train_step"]
 
 
 def learns(model: Model) -> bool:
@@ -48,6 +50,7 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
             from sixfold.training.network import train_network
 
             trees = {name: job.folder(f"train-{name}") / name for name in read.leaves}
+            common["sources"] = sources(job)
             common["outputs"] = {name: group.outputs for name, group in system.label_groups.items()}
             curve = train_network(model, examples, read.columns, kinds, folder / model.name, trees=trees, **common)
             curves = {model.name: curve}
@@ -58,10 +61,18 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
             curves = {f"{model.name}.{head}": curve for head, curve in by_head.items()}
         from sixfold.training.calibration import calibrate
 
-        calibrate(
-            model.heads, examples.filter(pc.equal(examples["part"], "validation")), folder / model.name, system.outputs
-        )
+        validation = examples.filter(pc.equal(examples["part"], "validation"))
+        calibrate(model.heads, validation, folder / model.name, system.outputs, job.folder("encoders"))
     (folder / "curves.json").write_bytes(msgspec.json.encode(curves))
+
+
+def sources(job: Job) -> Sources:
+    """Where the design's transformers and image encoders lie.
+
+    Raises:
+        EncoderMissing, LibraryMissing: one is not there, or cannot be run.
+    """
+    return Sources(find_encoders(job.system, job.design), job.folder("encoders"))
 
 
 def _tower_data(job: Job, model: TwoTower) -> Any:

@@ -2,6 +2,7 @@
 # B = rows
 
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import accumulate
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -79,7 +80,11 @@ def _records(
     Args:
         places: Of each row its request and where in it.
     """
+    pictures = {name for name in rows.columns if live.system.kinds[name].image}
     context = _by_row(rows.columns, rows.rows)
+    for own in context:
+        # A picture is as long as all other records of an hour: its hash says which it was.
+        own |= {name: own[name] and f"sha256:{sha256(own[name].encode()).hexdigest()}" for name in pictures}
     features = _by_row({name: columns[name] for name in live.scorer.names if name not in rows.columns}, rows.rows)
     found = []
     for (request_id, at), own, used, heads, acted in zip(places, context, features, *decided):

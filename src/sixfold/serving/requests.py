@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
+from sixfold.data.images import RULE, image_problem
 from sixfold.data.keys import text_of
 from sixfold.data.layout import MAX_TIME_US
 from sixfold.design.kinds import Kind
@@ -166,7 +167,7 @@ def _plain(system: System, rows: list[Any], names: Sequence[str]) -> dict[str, A
     for one in there:
         read[spelled[one]] = values = [row.get(one) for row in rows]
         kind, types = system.kinds[spelled[one]], set(map(type, values)) - {type(None)}
-        if kind.is_list or types - _PLAIN.get(kind.base, set()):
+        if kind.is_list or kind.image or types - _PLAIN.get(kind.base, set()):
             return None
         if kind.base == "text" and max((len(value) for value in values if value is not None), default=0) > _most(kind):
             return None
@@ -189,6 +190,11 @@ def _canonical(system: System, fields: Mapping[str, Any], names: Sequence[str], 
 def _value(value: Any, kind: Kind, field: str) -> Any:
     if value is None:
         return None
+    if kind.image:
+        problem = image_problem(value) if isinstance(value, str) else "is not base64"
+        if problem:
+            raise InvalidRequest(field=field, rule=RULE, got=problem)
+        return value
     if kind.is_list:
         if not isinstance(value, list):
             raise InvalidRequest(field=field, rule="a list", got=value)

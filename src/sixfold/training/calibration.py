@@ -25,6 +25,7 @@ def calibrate(
     validation: pa.Table,
     folder: Path,
     outputs: Callable[[str], Sequence[str]] = lambda label: (label,),
+    kept: Path | None = None,
 ) -> None:
     """Fit what heads ask for by `calibrate=` and `negatives=`, and write it beside the exported model.
 
@@ -34,6 +35,7 @@ def calibrate(
         outputs: Names of the scores of a label.
         validation: The columns that the model reads and `label.NAME`.
         folder: Holds the exported model, whose scores are not corrected yet.
+        kept: Where the run keeps vectors (see `inference.vectors`).
 
     Raises:
         NothingToCalibrate: the validation part has no label, or all of one kind.
@@ -41,7 +43,7 @@ def calibrate(
     asked = [h for h in heads if isinstance(h, Binary | AnyOf | OneOf) and (h.calibrate or _negatives(h) != 1.0)]
     if not asked:
         return
-    scorer: Scorer = load(folder, threads=2)  # type: ignore[assignment]  # towers have no heads
+    scorer: Scorer = load(folder, threads=2, kept=kept)  # type: ignore[assignment]  # towers have no heads
     scores = scorer.score_table(validation)
     corrections = {}
     for head, name in [(one, name) for one in asked for name in outputs(one.label.name)]:

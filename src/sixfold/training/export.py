@@ -14,6 +14,7 @@ from torch import nn
 
 from sixfold.errors import ExportDiffers
 from sixfold.inference.text import GRAMS, PAIRS, WORDS
+from sixfold.inference.vectors import TOKENS
 
 __all__ = ["export"]
 
@@ -42,6 +43,8 @@ def export(module: nn.Module, arrays: dict[str, NDArray[Any]], outputs: Sequence
     for name in sample:  # texts have as many words as the longest has, and codes for each distinct word
         if name.endswith((WORDS, PAIRS)):
             shapes[name][1] = torch.export.Dim(f"length{list(sample).index(name.rpartition(':')[0] + WORDS)}", min=1)
+        elif TOKENS in name:
+            shapes[name][1] = torch.export.Dim(f"tokens{list(sample).index(name)}", min=1)
         elif name.endswith(GRAMS):
             shapes[name] = {0: torch.export.Dim(f"distinct{list(sample).index(name)}", min=1)}
     with _quiet():

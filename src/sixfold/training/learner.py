@@ -15,18 +15,30 @@ from sixfold.design.bodies import Body, DeepFm, Fm, Linear
 from sixfold.design.heads import Binary, Head, WatchTime
 from sixfold.design.models import Network
 from sixfold.inference.encoding import Encoder
-from sixfold.inference.leaves import LeafCodes
+from sixfold.inference.inputs import Inputs
 from sixfold.inference.text import GRAMS, PAIRS, WORDS
+from sixfold.inference.vectors import TOKENS
 from sixfold.models.factorization import WholeNetwork
 from sixfold.models.network import MultiTaskNetwork
+from sixfold.models.vectors import VectorInput, vector_inputs
 from sixfold.training.attacks import ATTACKS, attacked
+from sixfold.training.encoders import Sources, tuned_of
 from sixfold.training.loop import device, tensors
 from sixfold.training.losses import head_loss
 
-__all__ = ["AnyNetwork", "Learner", "disguised", "draw_negatives", "encoded", "label_columns", "make_network"]
+__all__ = [
+    "AnyNetwork",
+    "Learner",
+    "disguised",
+    "draw_negatives",
+    "encoded",
+    "label_columns",
+    "make_network",
+    "standardise",
+]
 
 AnyNetwork = MultiTaskNetwork | WholeNetwork
-_AT_ONCE, _TEXTS_AT_ONCE = 8192, 512
+_AT_ONCE, _TEXTS_AT_ONCE, _TOKENS_AT_ONCE = 8192, 512, 64
 
 
 class Learner:
@@ -49,7 +61,8 @@ class Learner:
         self.model, self.network, self.targets = model, network, targets
         self.weights = weights or [None for _ in model.heads]
         self._arrays = tensors(dict(arrays))
-        self._at_once = _TEXTS_AT_ONCE if any(name.endswith(GRAMS) for name in arrays) else _AT_ONCE
+        hashed, tuned = (any(part in name for name in arrays) for part in (GRAMS, TOKENS))
+        self._at_once = _TOKENS_AT_ONCE if tuned else _TEXTS_AT_ONCE if hashed else _AT_ONCE
 
     def read_anew(self, texts: Mapping[str, NDArray[Any]]) -> None:
         """Take other arrays for some of its columns, such as texts in disguise."""
@@ -85,43 +98,59 @@ class Learner:
         batch = {name: array[rows_B] for name, array in self._arrays.items() if name not in grams}
         for name, array in grams.items():
             batch |= _texts_of(batch, name.removesuffix(GRAMS), array)
+        for name in (name for name in batch if TOKENS in name):
+            batch[name] = batch[name][:, : max(1, int((batch[name] > 0).sum(1).max()))]
         found: list[Tensor] = self.network({n: a.long() if a.dtype == torch.int32 else a for n, a in batch.items()})
         return found
 
 
 def make_network(
-    model: Network, encoder: Encoder, widths: Sequence[int] | None = None, sizes: Sequence[int] | None = None
+    model: Network,
+    encoder: Encoder,
+    widths: Sequence[int] | None = None,
+    sizes: Sequence[int] | None = None,
+    sources: Sources | None = None,
 ) -> AnyNetwork:
     """The network that a design describes, its weights as they begin; `sizes` says how many scores each head has."""
+    vectors = vector_inputs(encoder.vectors, tuned_of(model, encoder.vectors, sources or Sources()))
     if isinstance(model.body, Linear | Fm | DeepFm):
-        return WholeNetwork(encoder, model.body, sizes or [1] * len(model.heads), model.size)
+        return WholeNetwork(encoder, model.body, sizes or [1] * len(model.heads), model.size, vectors)
     bodies: Sequence[Body] = model.body if isinstance(model.body, Sequence) else [model.body]
-    return MultiTaskNetwork(encoder, bodies, model.heads, model.size, widths, sizes, model.text)
+    return MultiTaskNetwork(encoder, bodies, model.heads, model.size, widths, sizes, model.hashed_text, vectors)
 
 
-def encoded(encoder: Encoder, leaves: Mapping[str, LeafCodes], table: pa.Table) -> dict[str, NDArray[Any]]:
+def standardise(network: AnyNetwork, arrays: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> None:
+    """Let the vectors of encoders be standardised as those of these rows."""
+    for one in network.modules():
+        if isinstance(one, VectorInput):
+            one.standardise(torch.from_numpy(arrays[one.name][rows]).to(device()))
+
+
+def encoded(inputs: Inputs, table: pa.Table) -> dict[str, NDArray[Any]]:
     """All arrays that a network reads of a table; codes of leaves and of texts in 32 bits."""
-    arrays = encoder.encode_table(table)
-    of_texts = [name for name in arrays if name.endswith((WORDS, PAIRS, GRAMS))]
-    return {
-        **arrays,
-        **{name: arrays[name].astype(np.int32) for name in of_texts},
-        **{name: own.of_table(table).astype(np.int32) for name, own in leaves.items()},
-    }
+    arrays = inputs.of_table(table)
+    short = {name for name in arrays if name.endswith((WORDS, PAIRS, GRAMS)) or TOKENS in name} | set(inputs.leaves)
+    return {name: array.astype(np.int32) if name in short else array for name, array in arrays.items()}
 
 
 def disguised(
-    encoder: Encoder, table: pa.Table, rows: NDArray[np.int64], share: float, seed: int
+    inputs: Inputs, table: pa.Table, rows: NDArray[np.int64], share: float, seed: int
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of texts, so large a share of these rows attacked by one disguise each."""
+    """The arrays of texts, so large a share of these rows attacked by one disguise each.
+
+    Hashed words and the tokens of a tuned transformer are of the same disguised texts. What a frozen one made of the
+    texts stays: it is computed once.
+    """
     rng, arrays = random.Random(seed), dict[str, NDArray[Any]]()
-    for coder in encoder.texts:
-        texts = table[coder.name].to_pylist()
+    attacks: dict[str, list[str | None]] = {}
+    for coder in inputs.encoder.texts:
+        attacks[coder.name] = texts = table[coder.name].to_pylist()
         for row in rows.tolist():
             if texts[row] and rng.random() < share:
                 texts[row] = attacked(texts[row], rng.choice(list(ATTACKS)), rng)
-        arrays |= {name: array.astype(np.int32) for name, array in coder.encode(texts).items()}
-    return arrays
+        arrays |= coder.encode(texts)
+    arrays |= inputs.vectors.tokens_of(attacks)
+    return {name: array.astype(np.int32) for name, array in arrays.items()}
 
 
 def label_columns(

@@ -2,7 +2,8 @@
 # B = rows of a batch
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sixfold.design.models import Training
+from sixfold.models.transformer import SentenceEncoder
 
-__all__ = ["Curve", "Progress", "device", "fit", "tensors"]
+__all__ = ["Curve", "Progress", "device", "fit", "parameter_groups", "tensors"]
 
 _WARM_UP_STEPS = 50
+_MANY_TENSORS = 64
+"""Of a transformer that is tuned: of four layers, such as the smallest have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,12 @@ def fit(
         progress: Called after every batch.
     """
     # Batches are small: threads wait for each other longer than they work (towers on two busy cores: 28 s with one
-    # thread, 168 s with two).
-    torch.set_num_threads(1)
+    # thread, 168 s with two). The products of a transformer of the usual sizes are large.
+    torch.set_num_threads((os.cpu_count() or 1) if len(_paces(module)) >= _MANY_TENSORS else 1)
     generator = torch.Generator().manual_seed(seed)
+    own = parameter_groups(module, training, decay_embeddings)
     # Fused: one pass over tables of many rows instead of several (32 ms instead of 278 for 6 million weights).
-    optimizer = torch.optim.AdamW(_groups(module, training, decay_embeddings), lr=training.learning_rate, fused=True)
+    optimizer = torch.optim.AdamW(own, lr=training.learning_rate, fused=True)
     losses: list[float] = []
     held: list[float] = []
     best: dict[str, Any] = {}
@@ -89,7 +94,7 @@ def fit(
         for rows_B in order:
             rate = training.learning_rate * min(1.0, (step + 1) / warm_up) * (1 - step / steps)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["pace"]
             step += 1
             value = loss(rows_B)
             optimizer.zero_grad(set_to_none=True)
@@ -110,11 +115,20 @@ def fit(
     return Curve(tuple(losses), tuple(held), int(np.argmin(held)) + 1)
 
 
-def _groups(module: nn.Module, training: Training, decay_embeddings: bool) -> Iterable[dict[str, Any]]:
+def parameter_groups(module: nn.Module, training: Training, decay_embeddings: bool) -> list[dict[str, Any]]:
+    """Parameters by whether they are embeddings, and by their pace: how fast they learn, 1 as `Training` says."""
     tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    unique = {id(p): p for p in module.parameters()}
+    paces = {name: rate / training.learning_rate for name, rate in _paces(module).items()}
     decays = {True: 0.0, False: 0.0, decay_embeddings: training.weight_decay}
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for key, parameter in {id(p): p for p in module.parameters()}.items():
+        groups.setdefault((key in tables, paces.get(key, 1.0)), []).append(parameter)
     return [
-        {"params": [p for k, p in unique.items() if (k in tables) == embeddings], "weight_decay": decay}
-        for embeddings, decay in decays.items()
+        {"params": own, "weight_decay": decays[embeddings], "pace": pace} for (embeddings, pace), own in groups.items()
     ]
+
+
+def _paces(module: nn.Module) -> dict[int, float]:
+    """By parameter the learning rate of a module that has one of its own: a transformer that is tuned."""
+    own = [(m, m.learning_rate) for m in module.modules() if isinstance(m, SentenceEncoder)]
+    return {id(parameter): rate for one, rate in own for parameter in one.parameters()}

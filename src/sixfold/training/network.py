@@ -1,6 +1,7 @@
 """Training a multi-task network and exporting it."""
 # B = rows
 
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,12 @@ from sixfold.design.heads import AnyOf, Binary, Head, OneOf, Regression, WatchTi
 from sixfold.design.kinds import Kind
 from sixfold.design.models import Network
 from sixfold.inference.encoding import fit as fit_encoder
+from sixfold.inference.inputs import Inputs
 from sixfold.inference.leaves import LeafCodes, leaf_folder
 from sixfold.inference.models import Card, load_leaves, write_card
 from sixfold.inference.text import TextCoder
+from sixfold.inference.vectors import Vectors
+from sixfold.training.encoders import Sources, exported_fields
 from sixfold.training.export import export
 from sixfold.training.learner import (
     AnyNetwork,
@@ -26,6 +30,7 @@ from sixfold.training.learner import (
     encoded,
     label_columns,
     make_network,
+    standardise,
 )
 from sixfold.training.loop import Curve, Progress, device, fit
 from sixfold.training.losses import class_weights
@@ -45,6 +50,7 @@ def train_network(
     hashed: Mapping[str, int] | None = None,
     trees: Mapping[str, Path] | None = None,
     outputs: Mapping[str, Sequence[str]] | None = None,
+    sources: Sources | None = None,
     seed: int,
     progress: Callable[[Progress], None],
 ) -> Curve:
@@ -56,12 +62,17 @@ def train_network(
         hashed: Which of `names` a hash puts into how many buckets.
         trees: The folders of the exported models whose leaves it reads, by name; they are copied beside it.
         outputs: Names of the scores of each label with classes; the columns are `label.NAME` of those.
+        sources: Where the transformers and the image encoder that the design names lie.
+
+    Raises:
+        EncoderUnusable: one of those cannot be run.
     """
     torch.manual_seed(seed)
     part = np.asarray(examples["part"].to_pylist(), object)
     train, held = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
     folder.mkdir(parents=True, exist_ok=True)
-    leaves = _leaves(trees or {}, folder)
+    leaves, sources, words = _leaves(trees or {}, folder), sources or Sources(), model.hashed_text
+    vectors = exported_fields(model, names, kinds, folder, sources)
     durations = [str(head.duration) for head in model.heads if isinstance(head, WatchTime)]
     encoder = fit_encoder(
         examples.take(train),
@@ -71,21 +82,25 @@ def train_network(
         min_count=model.min_count,
         hashed=hashed,
         leaves={name: (own.trees, own.codes) for name, own in leaves.items()},
-        text=lambda name: TextCoder(name, model.text.buckets, model.text.longest, model.text.normalise),
+        text=None if words is None else lambda name: TextCoder(name, words.buckets, words.longest, words.normalise),
+        vectors=vectors,
     )
+    inputs = Inputs(encoder, leaves, Vectors(folder, vectors, threads=os.cpu_count() or 1, kept=sources.kept))
     targets = draw_negatives(model.heads, label_columns(model.heads, examples, outputs), seed)
     sizes = [target.shape[1] if target.ndim == 2 else 1 for target in targets]
-    network = make_network(model, encoder, sizes=sizes).to(device())
+    network = make_network(model, encoder, sizes=sizes, sources=sources).to(device())
     learned = [target[torch.from_numpy(train)] for target in targets]
     _start_at_means(network, model.heads, learned)
     weights = class_weights(model.heads, learned)
-    learner = Learner(model, network, encoded(encoder, leaves, examples), targets, weights)
+    arrays = encoded(inputs, examples)
+    standardise(network, arrays, train)
+    learner = Learner(model, network, arrays, targets, weights)
     train_rows, held_rows = (learner.labelled(rows) for rows in (train, held))
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
-        if model.text.augment and encoder.texts:
+        if words and words.augment:
             drawn = int(torch.randint(2**31, (1,), generator=generator))
-            learner.read_anew(disguised(encoder, examples, train, model.text.augment, drawn))
+            learner.read_anew(disguised(inputs, examples, train, words.augment, drawn))
         order = torch.randperm(len(train_rows), generator=generator).to(device())
         return torch.split(train_rows[order], model.training.batch_size)
 
@@ -105,7 +120,7 @@ def train_network(
     exclusive = tuple(tuple((outputs or {})[h.label.name]) for h in model.heads if isinstance(h, OneOf))
     sample = {
         name: array.astype(np.int64) if array.dtype == np.int32 else array
-        for name, array in encoded(encoder, leaves, examples.slice(0, 64)).items()
+        for name, array in encoded(inputs, examples.slice(0, 64)).items()
     }
     export(_Served(network, model.heads), sample, heads, folder / "model.onnx")
     write_card(folder, Card("network", heads, {"inputs": encoder}, leaves=tuple(trees or {}), exclusive=exclusive))

@@ -13,7 +13,7 @@ Prequential evaluation (Dawid, JRSS A 1984). Four ways to go through the same ro
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,11 @@ from torch import nn
 from sixfold.design.kinds import Kind
 from sixfold.design.models import Network
 from sixfold.inference.encoding import UNKNOWN, Encoder, counts, extended
-from sixfold.inference.leaves import leaf_folder
-from sixfold.inference.models import load, load_leaves, read_card
+from sixfold.inference.models import load, read_card, read_inputs
 from sixfold.models.network import MultiTaskNetwork
+from sixfold.training.encoders import Sources
 from sixfold.training.learner import AnyNetwork, Learner, draw_negatives, encoded, label_columns, make_network
-from sixfold.training.loop import Progress, device
+from sixfold.training.loop import Progress, device, parameter_groups
 from sixfold.training.network import train_network, weights_of
 
 __all__ = ["Rounds", "Setting", "prequential"]
@@ -75,6 +75,7 @@ class Setting:
     """Which of the model's heads is scored: a probability."""
     within_us: int
     seed: int
+    sources: Sources = field(default_factory=Sources)
 
 
 def prequential(setting: Setting, examples: pa.Table, every_us: int, progress: Callable[[Progress], None]) -> Rounds:
@@ -121,9 +122,8 @@ class _Warm:
     def __init__(self, setting: Setting, examples: pa.Table, part: NDArray[np.object_]) -> None:
         card = read_card(setting.folder)
         self._setting, self._examples = setting, examples
-        self._encoder: Encoder = card.encoders["inputs"]
-        self._leaves = {f"{n}.leaves": load_leaves(leaf_folder(setting.folder, n), threads=2) for n in card.leaves}
-        self._network: AnyNetwork = make_network(setting.model, self._encoder).to(device())
+        self._inputs = read_inputs(setting.folder, card, threads=2, kept=setting.sources.kept)
+        self._network: AnyNetwork = make_network(setting.model, self._encoder, sources=setting.sources).to(device())
         self._network.load_state_dict(torch.load(weights_of(setting.folder), weights_only=True))
         self._network.eval()
         self._time_us = np.asarray(examples["time"], np.int64)
@@ -133,6 +133,10 @@ class _Warm:
         self._seen = counts(examples.filter(pa.array(part == "train")), self._encoder)
         self._draws = torch.Generator().manual_seed(setting.seed)
         self.grown = 0
+
+    @property
+    def _encoder(self) -> Encoder:
+        return self._inputs.encoder
 
     def learn_until(self, now_us: int) -> None:
         """Learn once from every row that can be learned from by now and was not yet."""
@@ -144,13 +148,13 @@ class _Warm:
         self._grow(rows)
         model = self._setting.model
         targets = draw_negatives(model.heads, self._targets(rows, now_us), self._setting.seed + len(rows))
-        learner = Learner(model, self._network, encoded(self._encoder, self._leaves, rows), targets)
+        learner = Learner(model, self._network, encoded(self._inputs, rows), targets)
         labelled = learner.labelled(np.arange(len(rows)))
         if not len(labelled):
             return
-        optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=model.training.learning_rate * _SLOWER, weight_decay=0.0, fused=True
-        )
+        rate = model.training.learning_rate * _SLOWER
+        own = parameter_groups(self._network, replace(model.training, weight_decay=0.0), decay_embeddings=False)
+        optimizer = torch.optim.AdamW([{**group, "lr": rate * group["pace"]} for group in own], fused=True)
         self._network.train()
         torch.set_num_threads(1)
         order = labelled[torch.randperm(len(labelled), generator=self._draws).to(device())]
@@ -163,7 +167,7 @@ class _Warm:
 
     def score(self, rows: pa.Table) -> Floats:
         """The probability that the head gives each row."""
-        arrays = encoded(self._encoder, self._leaves, rows)
+        arrays = encoded(self._inputs, rows)
         learner = Learner(self._setting.model, self._network, arrays, [torch.zeros(len(rows))])
         logit = learner.outputs(self._setting.head)
         share = self._setting.model.heads[self._setting.head].negatives  # type: ignore[union-attr]  # it is a Binary
@@ -187,9 +191,10 @@ class _Warm:
         if not new:
             return
         self.grown += sum(map(len, new.values()))
-        old, self._encoder = self._network, extended(self._encoder, {name: sorted(own) for name, own in new.items()})
+        old, more_texts = self._network, {name: sorted(own) for name, own in new.items()}
+        self._inputs = replace(self._inputs, encoder=extended(self._encoder, more_texts))
         widths = old.widths if isinstance(old, MultiTaskNetwork) else None
-        grown = make_network(self._setting.model, self._encoder, widths).to(device())
+        grown = make_network(self._setting.model, self._encoder, widths, sources=self._setting.sources).to(device())
         state = dict(old.state_dict())
         for name, table in grown.named_modules():
             if isinstance(table, nn.Embedding) and table.num_embeddings > len(weights := state[f"{name}.weight"]):
@@ -246,9 +251,9 @@ def _trained_anew(
         to = Path(folder) / setting.model.name
         train_network(
             model, own, setting.names, setting.kinds, to, hashed=setting.hashed, trees=setting.trees,
-            seed=setting.seed, progress=progress,
+            sources=setting.sources, seed=setting.seed, progress=progress,
         )  # fmt: skip
-        scorer = load(to, threads=2)
+        scorer = load(to, threads=2, kept=setting.sources.kept)
     share = setting.model.heads[setting.head].negatives  # type: ignore[union-attr]  # it is a Binary
 
     def score(table: pa.Table) -> Floats:

@@ -1,0 +1,60 @@
+"""All arrays that a network reads of rows: what its encoder gives, the leaves of trees, vectors."""
+# B = rows
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sixfold.features.arrays import Array
+from sixfold.inference.encoding import Encoder
+from sixfold.inference.leaves import LeafCodes
+from sixfold.inference.vectors import Vectors
+
+__all__ = ["Inputs"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What makes the arrays of one network."""
+
+    encoder: Encoder
+    leaves: Mapping[str, LeafCodes] = field(default_factory=dict)
+    """By the name of the array."""
+    vectors: Vectors = field(default_factory=lambda: Vectors(Path(), ()))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Canonical names of the columns that are read."""
+        return self.encoder.names.union(self.vectors.names, *(leaves.names for leaves in self.leaves.values()))
+
+    @property
+    def texts(self) -> list[str]:
+        """Canonical names of the texts of which the network itself reads every word."""
+        tokens = (field.name for field in self.vectors.fields if field.file is None)
+        return [*(coder.name for coder in self.encoder.texts), *tokens]
+
+    @property
+    def few_at_once(self) -> bool:
+        """Whether a row takes much memory: each word of a text becomes a vector."""
+        return bool(self.encoder.texts or self.vectors.fields)
+
+    def of(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[Any]]:
+        """Arrays of columns of B rows or of one that stands for all."""
+        found = self.vectors.of({name: columns[name].to_list() for name in self.vectors.names})
+        return {
+            **self.encoder.encode(columns, rows),
+            **{name: own.of(columns, rows) for name, own in self.leaves.items()},
+            **{name: array if len(array) == rows else np.repeat(array, rows, 0) for name, array in found.items()},
+        }
+
+    def of_table(self, table: Any) -> dict[str, NDArray[Any]]:
+        """Arrays of every row of an Arrow table."""
+        return {
+            **self.encoder.encode_table(table),
+            **{name: own.of_table(table) for name, own in self.leaves.items()},
+            **self.vectors.of({name: table[name].to_pylist() for name in self.vectors.names}),
+        }
