@@ -57,11 +57,16 @@ class Batches:
 
     async def _work(self) -> None:
         """Compute batches until nobody waits."""
+        telling: asyncio.Task[None] | None = None
         try:
             while batch := self._taken():
                 outcomes, logged = await self._computed(batch)
-                # The next batch is computed while this one is made durable.
-                self._keep(asyncio.create_task(_tell(batch, outcomes, logged)))
+                # A batch is computed while the one before is made durable, and no third: what waits for the disk
+                # anyway is better a larger batch than more small ones.
+                if telling is not None:
+                    await telling
+                telling = asyncio.create_task(_tell(batch, outcomes, logged))
+                self._keep(telling)
         finally:
             self._running -= 1
 
