@@ -12,7 +12,8 @@ log = sf.Query("""    -- the generated posts say who wrote them, when, and what 
                                 null::boolean as upheld where false)
           union all by name select * from file)""", file=sf.Parquet("posts.parquet"))
 on_post, when = (post.key("post_id"), author.key("author_id", optional=True)), sf.Time("time", unit="us")
-posts = sf.Events("posts", sf.Query("select *, asked_at as time from log", log=log), *on_post, time=when, keep="90d",
+posts = sf.Events("posts", sf.Query(f"""
+        select * replace ([one for one in targets if one in {GROUPS}] as targets), asked_at as time from log""", log=log), *on_post, time=when, keep="90d",
     text=sf.Text(), targets=sf.Categories(values=GROUPS), part=sf.Category("split"))
 opinions = sf.Events("opinions", sf.Query("""    -- three annotators, ten minutes later; reviewers' decisions are posted to the same stream
     select post_id, author_id, unnest(labels) as verdict, coalesce(unnest(reviewers), cast(generate_subscripts(labels, 1) as varchar)) as reviewer_id,

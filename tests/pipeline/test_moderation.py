@@ -1,6 +1,7 @@
 """A design that judges posts: votes as labels, texts as inputs, actions with solved thresholds."""
 
 import json
+import re
 from contextlib import closing, redirect_stderr, redirect_stdout
 from io import StringIO
 
@@ -9,11 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from sixfold import cli
 from sixfold.data.rows import RowChecker, decode
 from sixfold.design import load
 from sixfold.errors import DesignError, ReleaseDamaged
+from sixfold.pipeline.demo import demo
+from sixfold.pipeline.job import Job
 from sixfold.registry import Releases
 from sixfold.serving.clock import Clock
 from sixfold.serving.live import Live
@@ -177,6 +181,20 @@ def test_each_decision_has_a_record_of_what_it_was_made_of(talk, ran):
         assert {**record["heads"], **{name: record[name] for name in ("action", "reasons", "propensity")}} == row
     assert records[0]["context"] == {"author": "a3", "posts.text": "scummy"}
     assert records[0]["features"].keys() == {"record.vile_7d"}
+
+
+def test_the_demonstration_judges_rows_and_tells_what_really_came_next(talk, ran):
+    said = Console(file=StringIO(), width=160)
+    assert demo(Job(talk / "design.py", talk, talk / "work"), said) == 0
+    told = said.file.getvalue()
+    assert f"Nothing changed: release {ran[1]['release']} goes on serving" in told
+    assert "rows of the test part, 50 a request" in told
+    assert "Decided" in told
+    assert re.search(r"First of \d+ that wait for review", told)
+    assert re.search(r"post p\d+: 3 votes that really came next: 3 accepted, durable and applied", told)
+    before, after = (int(found) for found in re.findall(r"(?:First of |waiting for review now: )(\d+)", told))
+    assert after == before - 1, "what reviewers decided does not wait any more"
+    assert "judged again: review -> " in told
 
 
 def test_a_check_of_the_data_says_which_labels_it_does_not_probe(talk):

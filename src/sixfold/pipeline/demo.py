@@ -73,6 +73,8 @@ def demo(job: Job, console: Console | None = None) -> int:
     finally:
         server[0].send_signal(signal.SIGTERM)
         server[0].wait(timeout=30)
+        if server[0].stdout is not None:
+            server[0].stdout.close()
     console.print(f"The server has stopped. All of it took {time.perf_counter() - started:.0f} s.\n")
     name = job.system.name
     console.print("Next, you could")
