@@ -49,7 +49,7 @@ judge = sf.Network("judge", inputs=[posts.text, record], text=small, body=[sf.Ml
 words = sf.Network("words", inputs=[posts.text], text=small, body=sf.Linear(),
     heads=[sf.OneOf(mood, loss="focal")], training=sf.Training(epochs=3, batch_size=64, learning_rate=0.01))
 system = sf.System("talk",
-    sf.Requirements(goal="Nobody is hurt"),
+    sf.Requirements(goal="Nobody is hurt", p99_ms=50),
     sf.Framing(query=post, examples=posts, context=[posts.text, posts.author], labels=[mood, topic]),
     sf.Data(posts, votes, record), sf.Models(judge, words),
     sf.Evaluation(split=sf.ByTime(validation=0.2, test=0.2), slices={"rainy": "contains(posts.topics, 'rain')"},
@@ -113,6 +113,7 @@ def test_a_run_measures_classes_and_says_what_each_action_does(ran):
     assert 0.1 < said["metrics"]["prevalence(mood.vile)"]["value"] < 0.2
     assert "Policy: solved on validation, measured on test" in told
     assert "precision 0.9" in told
+    assert "200 answers in process, one at a time" in told
 
 
 def test_a_run_says_how_classes_slices_and_disguised_texts_fare(talk, ran):

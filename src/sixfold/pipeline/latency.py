@@ -16,6 +16,8 @@ from sixfold.serving.answer import Question
 from sixfold.serving.clock import Clock
 from sixfold.serving.history import newest_us
 from sixfold.serving.live import Live
+from sixfold.serving.predicting import predict
+from sixfold.serving.requests import Rows
 
 __all__ = ["Latency", "measure_latency"]
 
@@ -41,10 +43,14 @@ class Latency:
 
 
 def measure_latency(job: Job, release: Release) -> Latency | None:
-    """Answer for the latest queries of the examples at the data's end; None where the design ranks no items."""
+    """Answer for the latest queries of the examples at the data's end, or predict the latest rows, one at a time.
+
+    Returns:
+        None where there are no events.
+    """
     system = release.system
     end_us = newest_us(system, job.workdir)
-    if system.item is None or end_us is None:
+    if end_us is None:
         return None
     asked = [system.query, *(name for name in system.context if name != system.query)]
     rows = pq.read_table(job.folder("examples") / "examples.parquet", columns=asked)
@@ -60,15 +66,16 @@ def measure_latency(job: Job, release: Release) -> Latency | None:
         log.close()
 
 
-def _measure(live: Live, rows: list[dict[str, Any]], now_us: int) -> Latency | None:
-    if live.answerer is None:
-        return None
-    system = live.system
+def _measure(live: Live, rows: list[dict[str, Any]], now_us: int) -> Latency:
     took_ms = []
     for at, row in enumerate(rows):
-        context = {name: column(system.kinds[name], [row[name]]) for name in system.context}
+        columns = {name: column(live.system.kinds[name], [row[name]]) for name in row}
         started = time.perf_counter()
-        live.answerer.answer(Question(f"latency-{at}", row[system.query], _K, now_us, context))
+        if live.answerer is None:
+            predict(Rows(columns, 1, now_us), live)
+        else:
+            key, context = row[live.system.query], {name: columns[name] for name in live.system.context}
+            live.answerer.answer(Question(f"latency-{at}", key, _K, now_us, context))
         took_ms.append((time.perf_counter() - started) * 1000)
     p50, p99 = np.percentile(took_ms[_WARM_UP:], [50, 99])
     return Latency(float(p50), float(p99), _ANSWERS)
