@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sixfold.features.arrays import Array
 from sixfold.inference.encoding import Encoder
 from sixfold.inference.leaves import LeafCodes
+from sixfold.inference.text import GRAMS, WORD_VECTORS
 from sixfold.inference.vectors import Vectors
+from sixfold.inference.words import WordVectors
 
 __all__ = ["Inputs"]
 
@@ -25,6 +27,8 @@ class Inputs:
     leaves: Mapping[str, LeafCodes] = field(default_factory=dict)
     """By the name of the array."""
     vectors: Vectors = field(default_factory=lambda: Vectors(Path(), ()))
+    words: tuple[WordVectors, ...] = ()
+    """Of each text, for an exported network; while training a network learns what words are."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -46,7 +50,7 @@ class Inputs:
         """Arrays of columns of B rows or of one that stands for all."""
         found = self.vectors.of({name: columns[name].to_list() for name in self.vectors.names})
         return {
-            **self.encoder.encode(columns, rows),
+            **self._worded(self.encoder.encode(columns, rows)),
             **{name: own.of(columns, rows) for name, own in self.leaves.items()},
             **{name: array if len(array) == rows else np.repeat(array, rows, 0) for name, array in found.items()},
         }
@@ -54,7 +58,13 @@ class Inputs:
     def of_table(self, table: Any) -> dict[str, NDArray[Any]]:
         """Arrays of every row of an Arrow table."""
         return {
-            **self.encoder.encode_table(table),
+            **self._worded(self.encoder.encode_table(table)),
             **{name: own.of_table(table) for name, own in self.leaves.items()},
             **self.vectors.of({name: table[name].to_pylist() for name in self.vectors.names}),
         }
+
+    def _worded(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The arrays with vectors of words in place of their codes, where they are known."""
+        for coder, words in zip(self.encoder.texts, self.words):
+            arrays[coder.name + WORD_VECTORS] = words.of(arrays.pop(coder.name + GRAMS))
+        return arrays

@@ -2,6 +2,7 @@
 # B = rows, Q = queries, I = items, D = embedding width
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from sixfold.inference.leaves import LeafCodes, leaf_folder
 from sixfold.inference.sessions import session
 from sixfold.inference.trees import TreesScorer
 from sixfold.inference.vectors import Vectors
+from sixfold.inference.words import word_vectors
 
 __all__ = [
     "Card",
@@ -76,7 +78,8 @@ class NetworkScorer:
 
     def __init__(self, folder: Path, card: Card, threads: int, kept: Path | None) -> None:
         self.heads = card.heads
-        self._read = read_inputs(folder, card, threads=threads, kept=kept)
+        read = read_inputs(folder, card, threads=threads, kept=kept)
+        self._read = replace(read, words=word_vectors(folder, read.encoder.texts, threads=threads))
         self.names = self._read.names
         self._session = session(folder / "model.onnx", threads)
         self._inputs = [i.name for i in self._session.get_inputs()]

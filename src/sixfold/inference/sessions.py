@@ -16,6 +16,8 @@ def session(path: Path, threads: int) -> Any:
     """
     import onnxruntime
 
+    if not path.is_file():
+        raise ReleaseDamaged(path=str(path), reason="it is not there")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -12,10 +12,12 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CODES", "GRAMS", "PAIRS", "WORDS", "TextCoder", "normalised", "words_of"]
+__all__ = ["CODES", "GRAMS", "PAIRS", "WORDS", "WORD_VECTORS", "TextCoder", "normalised", "words_of"]
 
 WORDS, PAIRS, GRAMS = ":words", ":pairs", ":grams"
 """What the names of a text's arrays end with; grams alone have a row a word and not a row a text."""
+WORD_VECTORS = ":word_vectors"
+"""What an exported network reads instead of grams: what they become (see `inference.words`), a row a word."""
 
 CODES = 32
 """K: a word itself and its first n-grams, short ones first."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sixfold.design.bodies import DeepFm, Fm, Linear, Whole
 from sixfold.inference.encoding import Encoder
 from sixfold.models.layers import alone, embedding, root_pool
-from sixfold.models.text import DirectText
+from sixfold.models.text import DirectText, WordTable
 from sixfold.models.vectors import DirectVector, TunedText, VectorInput
 
 __all__ = ["WholeNetwork"]
@@ -53,6 +53,10 @@ class WholeNetwork(nn.Module):
         """One (B,) tensor a head, or (B, C); `arrays` as `Encoder` gives them, empty ones may be missing."""
         total_BH = self.bias + sum(part(arrays) for part in self.parts)
         return [alone(out) for out in total_BH.split(self.sizes, 1)]
+
+    def word_tables(self) -> list[WordTable]:
+        """What words become, for each text."""
+        return [WordTable(None, part) for part in self.parts if isinstance(part, DirectText)]
 
     def start_at(self, head: int, value: Tensor) -> None:
         """Let a head begin at this value, or these of its scores."""

@@ -11,7 +11,7 @@ from sixfold.design.heads import Head, WatchTime
 from sixfold.design.texts import HashedText
 from sixfold.inference.encoding import Encoder
 from sixfold.models.layers import CrossLayers, ExpertMixture, alone, embedding, root_pool
-from sixfold.models.text import DirectText, TextEncoder
+from sixfold.models.text import DirectText, TextEncoder, WordTable
 from sixfold.models.vectors import TunedText, VectorInput
 
 __all__ = ["MultiTaskNetwork"]
@@ -80,6 +80,10 @@ class MultiTaskNetwork(nn.Module):
         for direct in self.direct:
             found = [out + more for out, more in zip(found, direct(arrays).split(self.scores, 1))]
         return [alone(out) for out in found]
+
+    def word_tables(self) -> list[WordTable]:
+        """What words become, for each text."""
+        return [WordTable(text, direct) for text, direct in zip(self.texts, self.direct)]  # type: ignore[arg-type]
 
     def start_at(self, head: int, value: Tensor) -> None:
         """Let a head begin near this value, or these of its scores."""

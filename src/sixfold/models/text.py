@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from sixfold.design.texts import HashedText
-from sixfold.inference.text import GRAMS, PAIRS, WORDS, TextCoder
+from sixfold.inference.text import GRAMS, PAIRS, WORD_VECTORS, WORDS, TextCoder
 from sixfold.models.layers import embedding, mean_pool, weighted_sum
 
-__all__ = ["DirectText", "TextEncoder"]
+__all__ = ["DirectText", "TextEncoder", "WordTable"]
 
 _ATTENTIONS, _WIDTHS, _SCALE = 4, (1, 2, 3), 0.1
 _FAR = -1e4
@@ -39,7 +39,7 @@ class TextEncoder(nn.Module):
         """Shape (B, `width_of`); `arrays` as `TextCoder` gives them."""
         words_BL = self._some(arrays[self.name + WORDS])
         there_BL = words_BL > 0
-        word_WD = mean_pool(arrays[self.name + GRAMS], self.table)
+        word_WD = _words(arrays, self.name, self.table, first=True)
         x_BLD = self.dropout(nn.functional.embedding(words_BL, word_WD)) * there_BL[..., None]
         length_B1 = there_BL.sum(1, keepdim=True).clamp(min=1)
         parts = [x_BLD.sum(1) / length_B1.sqrt()]
@@ -77,7 +77,33 @@ class DirectText(nn.Module):
         words_BL, pairs_BL = arrays[self.name + WORDS], arrays[self.name + PAIRS]
         there_BL = (words_BL > 0).float()
         root_B1 = there_BL.sum(1, keepdim=True).clamp(min=1).sqrt()
-        word_WS = mean_pool(arrays[self.name + GRAMS], self.words)
+        word_WS = _words(arrays, self.name, self.words, first=False)
         of_words_BS = (nn.functional.embedding(words_BL, word_WS) * there_BL[..., None]).sum(1)
         of_pairs_BS = weighted_sum(pairs_BL, (pairs_BL > 0).float(), self.pairs)
         return torch.as_tensor((_SLOWER * of_words_BS + of_pairs_BS) / root_B1)
+
+
+class WordTable(nn.Module):
+    """What the parts of a network that read one text make of its words, side by side; exported apart from the rest."""
+
+    def __init__(self, encoder: TextEncoder | None, direct: DirectText) -> None:
+        super().__init__()
+        self.name = direct.name
+        # In this order: see `_words`.
+        self.tables = nn.ModuleList([*([encoder.table] if encoder is not None else []), direct.words])
+
+    def forward(self, arrays: Mapping[str, Tensor]) -> Tensor:
+        """Shape (W, D + S); `arrays` has the codes of words."""
+        return torch.cat([mean_pool(arrays[self.name + GRAMS], table) for table in self.tables], 1)
+
+
+def _words(arrays: Mapping[str, Tensor], name: str, table: nn.Embedding, *, first: bool) -> Tensor:
+    """The vectors of words: their own part of those that are given, or from their codes.
+
+    Args:
+        first: Whether the part stands in front, or at the end.
+    """
+    if (given := arrays.get(name + WORD_VECTORS)) is None:
+        return mean_pool(arrays[name + GRAMS], table)
+    width = table.embedding_dim
+    return given[:, :width] if first else given[:, given.shape[1] - width :]

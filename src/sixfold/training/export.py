@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sixfold.errors import ExportDiffers
-from sixfold.inference.text import GRAMS, PAIRS, WORDS
+from sixfold.inference.text import GRAMS, PAIRS, WORD_VECTORS, WORDS
 from sixfold.inference.vectors import TOKENS
 
 __all__ = ["export"]
@@ -45,7 +45,7 @@ def export(module: nn.Module, arrays: dict[str, NDArray[Any]], outputs: Sequence
             shapes[name][1] = torch.export.Dim(f"length{list(sample).index(name.rpartition(':')[0] + WORDS)}", min=1)
         elif TOKENS in name:
             shapes[name][1] = torch.export.Dim(f"tokens{list(sample).index(name)}", min=1)
-        elif name.endswith(GRAMS):
+        elif name.endswith((GRAMS, WORD_VECTORS)):
             shapes[name] = {0: torch.export.Dim(f"distinct{list(sample).index(name)}", min=1)}
     with _quiet():
         torch.onnx.export(

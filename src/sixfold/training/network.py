@@ -5,10 +5,12 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sixfold.design.heads import AnyOf, Binary, Head, OneOf, Regression, WatchTime
@@ -18,8 +20,9 @@ from sixfold.inference.encoding import fit as fit_encoder
 from sixfold.inference.inputs import Inputs
 from sixfold.inference.leaves import LeafCodes, leaf_folder
 from sixfold.inference.models import Card, load_leaves, write_card
-from sixfold.inference.text import TextCoder
+from sixfold.inference.text import GRAMS, WORD_VECTORS, TextCoder
 from sixfold.inference.vectors import Vectors
+from sixfold.inference.words import OUTPUT, word_file
 from sixfold.training.encoders import Sources, exported_fields
 from sixfold.training.export import export
 from sixfold.training.learner import (
@@ -122,9 +125,21 @@ def train_network(
         name: array.astype(np.int64) if array.dtype == np.int32 else array
         for name, array in encoded(inputs, examples.slice(0, 64)).items()
     }
+    sample = _exported_words(network, sample, folder)
     export(_Served(network, model.heads), sample, heads, folder / "model.onnx")
     write_card(folder, Card("network", heads, {"inputs": encoder}, leaves=tuple(trees or {}), exclusive=exclusive))
     return curve
+
+
+def _exported_words(network: AnyNetwork, sample: Mapping[str, NDArray[Any]], folder: Path) -> dict[str, NDArray[Any]]:
+    """Export what makes vectors of words; the sample as the rest of the network reads it."""
+    left = dict(sample)
+    for at, table in enumerate(network.word_tables()):
+        name, grams = table.name + GRAMS, left.pop(table.name + GRAMS)
+        export(table, {name: grams}, [OUTPUT], folder / word_file(at))
+        with torch.no_grad():
+            left[table.name + WORD_VECTORS] = table({name: torch.from_numpy(grams)}).numpy()
+    return left
 
 
 def _leaves(trees: Mapping[str, Path], folder: Path) -> dict[str, LeafCodes]:
