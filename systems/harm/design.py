@@ -44,10 +44,10 @@ upheld  = sf.Label("upheld", sf.max("upheld"), over=appeals)
 framing = sf.Framing(query=post, examples=posts, context=[posts.text, posts.author], labels=[verdict, severity, target, upheld])   # no item: one answer a post
 
 signals = [posts.text, standing, accused, regret, traffic, alarm, account]
-heads = [sf.OneOf(verdict, calibrate="isotonic"), sf.Binary(severity, weight=0.3), sf.AnyOf(target, calibrate="isotonic", weight=0.3)]
-trained = sf.Training(epochs=6, batch_size=64, learning_rate=0.002)
-detector = sf.Network("detector", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(augment=0.3), training=trained)
-undefended = sf.Network("undefended", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(normalise=False), training=trained)
+heads = [sf.OneOf(verdict, calibrate="isotonic"), sf.Binary(severity, weight=0.3), sf.AnyOf(target, calibrate="isotonic")]
+trained = sf.Training(epochs=5, batch_size=64, learning_rate=0.002)
+detector = sf.Network("detector", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(size=128, augment=0.3), training=trained)
+undefended = sf.Network("undefended", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(size=128, normalise=False), training=trained)
 plain, balanced, focal = (sf.Network(loss, inputs=[posts.text], heads=[sf.OneOf(verdict, loss=loss), sf.AnyOf(target, loss=loss)], body=sf.Linear(),
     training=sf.Training(epochs=8, batch_size=64, learning_rate=0.01)) for loss in ("plain", "balanced", "focal"))     # words and n-grams alone
 models = sf.Models(detector, undefended, plain, balanced, focal)
