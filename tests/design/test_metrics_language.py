@@ -10,7 +10,7 @@ from sixfold.design.metrics import METRICS, Gate, Metric, check, parse_gate, par
 from sixfold.errors import DesignError, InvalidMetric, UnknownInMetric
 
 AT = {"where": "feed.py:8", "part": "Evaluation"}
-NAMES = {"models": ["ranker", "popular"], "labels": ["click", "watch_s"], "slices": {"new_viewers": None}}
+NAMES = {"models": ["ranker", "popular", "a"], "labels": ["click", "watch_s"], "slices": {"new_viewers": None}}
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,9 @@ NAMES = {"models": ["ranker", "popular"], "labels": ["click", "watch_s"], "slice
         ("auc(click)[new_viewers]", Metric(None, "auc", None, "click", "new_viewers")),
         ("champion.ndcg@10[new_viewers]", Metric("champion", "ndcg", 10, None, "new_viewers")),
         ("mrr", Metric(None, "mrr", None, None, None)),
+        ("auc(1 - (1 - click) * (1 - like))", Metric(None, "auc", None, "1 - (1 - click) * (1 - like)", None)),
+        ("a.auc(greatest(click, like))[new_viewers]", Metric("a", "auc", None, "greatest(click, like)", "new_viewers")),
+        ('auc(mood."so :-)")', Metric(None, "auc", None, 'mood."so :-)"', None)),
     ],
 )
 def test_a_metric_is_read_and_written_back(text, metric):
@@ -47,7 +50,21 @@ def test_whatever_is_written_reads_as_itself(metric):
     assert parse_metric(str(metric), **AT) == metric
 
 
-@pytest.mark.parametrize("text", ["", "auc(", "auc(click", "recall@", "recall@x", "a.b.auc(click)", "auc(click) ", 3])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "auc(",
+        "auc(click",
+        "recall@",
+        "recall@x",
+        "a.b.auc(click)",
+        "auc(click) ",
+        "auc(a)(b)",
+        "auc(a) - auc(b)",
+        3,
+    ],
+)
 def test_what_is_no_metric_is_refused(text):
     with pytest.raises(InvalidMetric) as error:
         parse_metric(text, **AT)

@@ -88,6 +88,12 @@ def test_rows_of_one_score_stand_or_fall_together():
     assert all_.threshold == 0.1
 
 
+def test_where_reviewers_manage_all_rows_all_pass_and_none_is_drawn():
+    score = np.linspace(0.1, 0.9, 50)
+    (one,) = solve([sf.Action("q", on="x", per_day=999, explore=0.5)], [score], [score * 0], per_day=300)
+    assert (one.threshold, one.explore) == (0.1, 0.0)
+
+
 def test_a_key_has_the_same_draw_always_and_keys_are_spread(tmp_path):
     found = draws([str(key) for key in range(10_000)])
     assert found.tolist() == draws([str(key) for key in range(10_000)]).tolist()

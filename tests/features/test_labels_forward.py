@@ -9,7 +9,7 @@ import pytest
 
 import sixfold as sf
 from sixfold.errors import InvalidField
-from sixfold.features.examples import build
+from sixfold.features.examples import build, per_day
 
 DAY = 86_400_000_000
 VERDICTS = ("fine", "rude", "not sure")
@@ -100,6 +100,23 @@ def test_a_label_that_waits_is_null_until_its_time_has_passed_and_an_example_wit
     found = rows_of(made(label, lambda x: [sf.OneOf(x)]), votes)
     assert found["time"] == [0, 0, 0]
     assert found["label.verdict.fine"] == [1, 0, 1], "what came after a day does not count"
+
+
+def test_actions_meet_rows_that_nobody_labels_too():
+    system = made(lambda p, v: sf.Label("verdict", sf.last("verdict", n=9), over=v), lambda x: [sf.OneOf(x)])
+    folds = ["train", "val", "test", "val", "test", "elsewhere"]
+    posts = [
+        {"post": f"p{at}", "time": at * DAY, "topics": [], "fold": folds[at % 6], "known": at * DAY} for at in range(12)
+    ]
+    votes = [vote(f"p{at}", at * DAY + 1, "rude") for at in (0, 1, 2)]
+    assert rows_of(system, votes, posts)["post"] == ["p0", "p1", "p2"]
+    with closing(duckdb.connect()) as con:
+        ingested = Ingested(con, posts, votes)
+        found = build(con, system, ingested, unlabelled=True).to_pydict()
+        assert per_day(con, system, ingested) == pytest.approx(12 / 11), "whether or not somebody voted"
+    assert found["post"] == ["p1", "p2", "p3", "p4", "p7", "p8", "p9", "p10"]
+    assert found["part"] == ["validation", "test"] * 4
+    assert found["label.verdict.rude"] == [1, 1, *[None] * 6]
 
 
 @pytest.mark.parametrize(

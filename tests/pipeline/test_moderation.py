@@ -208,6 +208,8 @@ def test_a_check_of_the_data_says_which_labels_it_does_not_probe(talk):
             cli.main(["check", str(talk / f"{name}.py"), "--data", str(talk), "--workdir", str(talk / f"check-{name}")])
         assert ended.value.code == 0, out.getvalue()
         assert "Not probed, since they come over another stream: mood.kind, mood.rude, mood.vile" in out.getvalue()
+        assert ("and no label was probed" in out.getvalue()) == (name == "only")
+        assert ("What one input alone says" in out.getvalue()) == (name == "design")
 
 
 def test_what_reviewers_say_is_learned_by_the_next_run(talk, ran):

@@ -188,3 +188,18 @@ def test_a_design_without_items_is_released_and_predicts_rows(tmp_path):
         live.close()
         log.close()
     assert 0 < rows[0]["late"] < rows[1]["late"] < 1
+
+
+def test_a_head_whose_label_is_null_throughout_the_training_part_stops_the_run(tmp_path):
+    scans = [f"p{i},north,{START_S + i * 300},1,{'' if i < 900 else i % 2}" for i in range(1500)]
+    (tmp_path / "scans.csv").write_text("\n".join(["parcel,depot,at,weight,late", *scans]) + "\n")
+    two = PARCELS.replace("labels=[late]", "labels=[late, heavy]").replace(
+        "trees =", 'heavy = sf.Label("heavy", "weight > 1")\ntrees ='
+    )
+    (tmp_path / "parcels.py").write_text(two)
+    with redirect_stderr(StringIO()) as said, pytest.raises(SystemExit) as ended:
+        cli.main(["run", str(tmp_path / "parcels.py"), "--workdir", str(tmp_path / "work")])
+    assert ended.value.code == 1
+    told = " ".join(said.getvalue().split())
+    assert "Trees trees learns late, which is null in all 900 examples of the training part." in told
+    assert Releases(tmp_path / "work" / "releases").ids() == []

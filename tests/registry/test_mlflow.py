@@ -37,6 +37,28 @@ def test_a_record_has_the_run_its_metrics_its_files_and_a_version(tmp_path, monk
     assert {int(one.version): one.tags["release"] for one in versions} == {1: first.id, 2: second.id}
 
 
+# MLflow 3.17 declares its tables with an option that SQLAlchemy 2.1 deprecates.
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning")
+def test_a_metric_of_any_expression_is_recorded_each_under_a_name_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    metrics = {
+        "auc(1 - (1 - toxic) * (1 - threat))[new]": {"value": 0.1},
+        "auc(greatest(toxic, threat))": {"value": 0.2},
+        "auc((toxic + threat) / 2)": {"value": 0.3},
+        "auc((toxic - threat) / 2)": {"value": 0.4},
+        """auc(case when verdict."Ärger 😀'" > 0.5 then 1 else 0 end)""": {"value": 0.5},
+        f"auc({' + '.join(['toxic'] * 99)})": {"value": 0.6},
+        f"auc({' + '.join(['toxic'] * 100)})": {"value": 0.7},
+    }
+    record(make(Releases(tmp_path / "releases"), metrics=metrics), tmp_path, promoted=True)
+    client = MlflowClient(tracking_uri(tmp_path), tracking_uri(tmp_path))
+    run = client.get_run(client.get_model_version_by_alias("shop", "champion").run_id)
+    assert sorted(run.data.metrics.values()) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    assert "auc/1 - _28_1 - toxic_29_ _2a_ _28_1 - threat_29_/new" in run.data.metrics
+
+
 def artifacts(client, run_id: str, folder: str) -> list[str]:
     """Paths of the files directly in a folder of the run's artifacts."""
     return [one.path for one in client.list_artifacts(run_id, folder) if not one.is_dir]

@@ -110,7 +110,7 @@ def parse_metric(text: str, *, where: str, part: str) -> Metric:
         InvalidMetric: the text is not of the language's form.
     """
     found = _METRIC.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
+    if found is None or not _closes(found[4] or ""):
         raise InvalidMetric(where=where, part=part, text=text, rule="written [model.]metric[@k][(label)][[slice]]")
     model, name, k, of, slice_name = found.groups()
     if k is not None and int(k) < 1:
@@ -179,7 +179,8 @@ def check(
     known("slice", metric.slice, slices)
 
 
-_METRIC = re.compile(r"(?:([^\W\d]\w*)\.)?([^\W\d]\w*)(?:@(\d+))?(?:\(\s*([^()\[\]]*[^()\[\]\s])\s*\))?(?:\[(\w+)\])?")
+_METRIC = re.compile(r"(?:([^\W\d]\w*)\.)?([^\W\d]\w*)(?:@(\d+))?(?:\(\s*(\S|\S.*\S)\s*\))?(?:\[(\w+)\])?")
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _GATE = re.compile(r"\s*(\S.*?)\s*(>=|<=|\bbeats\b)\s*(\S.*?)\s*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _RIGHT = re.compile(r"(.*?)(?:\s+([+-])\s*((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))?", re.DOTALL)
@@ -205,6 +206,16 @@ def _misuse(metric: Metric, groups: Collection[str]) -> str | None:
     if spec.of == "one" and metric.of in groups:
         return f"of one class, such as {metric.name}({metric.of}.…), or of an expression over several"
     return None
+
+
+def _closes(expression: str) -> bool:
+    """Whether each parenthesis of an expression is closed within it; what is quoted does not count."""
+    depth = 0
+    for sign in _QUOTED.sub("", expression):
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _finite(gate: Gate, where: str, part: str) -> Gate:

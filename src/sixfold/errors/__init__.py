@@ -36,6 +36,7 @@ SixfoldError
 │   ├── NoItems          the table or stream that names the items has none
 │   ├── EmptyPart        the split leaves a part without examples
 │   ├── NothingToCalibrate  the validation part has labels of one kind alone
+│   ├── NothingToLearn      the training part has no value of a label
 │   ├── DatabaseFailed   a database is unreachable, or refuses what was asked of it
 │   ├── DriverMissing    a database's driver is not installed
 │   └── IngestedDamaged  the folder of ingested data cannot be read
@@ -95,6 +96,7 @@ from sixfold.errors.data import (
     NoItems,
     NoSuchFile,
     NothingToCalibrate,
+    NothingToLearn,
     QueryFailed,
     SourceUnreadable,
     TimeWithoutUnit,
@@ -203,6 +205,7 @@ __all__ = [
     "NoSource",
     "NoSuchFile",
     "NothingToCalibrate",
+    "NothingToLearn",
     "NotADesign",
     "NothingBefore",
     "NothingReleased",

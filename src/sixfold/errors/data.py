@@ -18,6 +18,7 @@ __all__ = [
     "NoItems",
     "NoSuchFile",
     "NothingToCalibrate",
+    "NothingToLearn",
     "QueryFailed",
     "SourceUnreadable",
     "TimeWithoutUnit",
@@ -220,6 +221,19 @@ data, or leave `calibrate` out.
         super().__init__(
             f"{where}: {label} cannot be calibrated: its {rows} labels in the validation part are all the same. "
             "Validate on more data, or leave `calibrate` out."
+        )
+
+
+class NothingToLearn(DataError):
+    """
+    >>> print(NothingToLearn(where="feed.py:12", part="Network ranker", label="click", examples=40))
+    feed.py:12: Network ranker learns click, which is null in all 40 examples of the training part.
+    """
+
+    def __init__(self, *, where: str, part: str, label: str, examples: int) -> None:
+        self.where, self.part, self.label, self.examples = where, part, label, examples
+        super().__init__(
+            f"{where}: {part} learns {label}, which is null in all {examples} examples of the training part."
         )
 
 

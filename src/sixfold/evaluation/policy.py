@@ -108,7 +108,7 @@ def _of_capacity(action: Action, score_N: Floats, per_day: float) -> Solved:
     taken = int(capacity * (1 - action.explore))
     if not taken or not len(known_N):
         return Solved(action.name, None)
-    if taken >= len(known_N):
+    if capacity >= len(known_N):  # all of them, so that none need be drawn
         return Solved(action.name, float(known_N[-1]))
     # Where many rows have the score at the border, less than the capacity is taken rather than more.
     above = known_N[:taken][known_N[:taken] > known_N[taken]]

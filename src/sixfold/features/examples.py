@@ -24,12 +24,20 @@ from sixfold.features.needs import through_tables
 from sixfold.features.scratch import Scratch, quoted
 from sixfold.features.split import boundaries
 
-__all__ = ["build", "positives", "queries"]
+__all__ = ["build", "per_day", "positives", "queries"]
 
 _PARTS = ("train", "validation", "test")
+_DAY_US = 86_400_000_000
 
 
-def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, names: Collection[str] = ()) -> pa.Table:
+def build(
+    con: duckdb.DuckDBPyConnection,
+    system: System,
+    ingested: Relations,
+    names: Collection[str] = (),
+    *,
+    unlabelled: bool = False,
+) -> pa.Table:
     """The ranking examples: rows of the examples' stream that `Framing.where` is true of, in the order of their times.
 
     A row carries its outcome and does not say when it came about, so a label has the row's value, and may be used from
@@ -39,6 +47,7 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
 
     Args:
         names: Canonical names of the columns to add, each as of the example's time.
+        unlabelled: All rows of validation and test instead, whether their labels came in time, later or not at all.
 
     Returns:
         `time`, the keys, the context, outcomes that slices read, `label.NAME` (DOUBLE, null where it takes no part),
@@ -65,6 +74,8 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
         labelled, kept = labelled | known, kept | usable_in_part
         masked = pa.array(np.asarray(value.fill_null(0)), mask=~usable_in_part)
         rows = rows.set_column(rows.column_names.index(f"label.{name}"), f"label.{name}", masked)
+    if unlabelled:
+        labelled = kept = np.isin(ends.part_B, _PARTS[1:])
     rows = rows.append_column("part", pa.array(ends.part_B, pa.string(), mask=~kept | (ends.part_B == "")))
     delays = [f"delay.{name}" for name, label in system.labels.items() if label.time is not None]
     retrain, known_from = system.deployment.retrain, list[str]()
@@ -74,8 +85,20 @@ def build(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations, n
             rows = rows.append_column(f"known.{name}", rows[f"_from.{name}"])
     columns = ["time", *source.carried, *(f"label.{name}" for name in system.labels), *delays, *known_from, "part"]
     rows = rows.select(columns).filter(pa.array(labelled))
-    source.check_parts(rows)
+    if not unlabelled:
+        source.check_parts(rows)
     return attach_as_known(con, system, ingested, rows, names)
+
+
+def per_day(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations) -> float:
+    """How many rows a day asks about on average, whether or not anything came of them.
+
+    Raises:
+        NoExamples: no row is an example.
+    """
+    with Scratch(con) as scratch:
+        time_us = np.asarray(_Source(scratch, system, ingested).examples()["time"], np.int64)
+    return len(time_us) / max(1.0, float(np.ptp(time_us)) / _DAY_US)
 
 
 def positives(

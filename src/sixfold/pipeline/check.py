@@ -49,7 +49,8 @@ class Checked:
         changed = [f"[yellow]changed since it was last read:[/yellow] {change}" for change in self.report.drift]
         page = f"Columns on one page: {self.page}"
         data: list[Table | str] = [self.report.table(), *changed, *self.profile.tables(), page]
-        return [*data, _strongest(self.leaks), *_leaks(self.leaks)]
+        strongest = [_strongest(self.leaks)] if self.leaks.strongest else []
+        return [*data, *strongest, *_leaks(self.leaks)]
 
     def to_json(self) -> dict[str, Any]:
         """The object that `sixfold check --data --json` prints."""
@@ -101,6 +102,8 @@ def _strongest(leaks: Leaks) -> Table:
 def _leaks(leaks: Leaks) -> list[str]:
     looked = f"{leaks.inputs} inputs, {leaks.examples:,} examples, {leaks.seconds:.1f} s"
     left = [f"Not probed, since they come over another stream: {', '.join(leaks.unprobed)}"] if leaks.unprobed else []
+    if not leaks.leaks and left and not leaks.strongest:
+        return [f"No leak was found, and no label was probed ({looked}).", *left]
     if not leaks.leaks:
         return [f"No input was found to know a label ({looked}).", *left]
     return [*map(_told, leaks.leaks), f"{len(leaks.leaks)} leaks ({looked}).", *left]

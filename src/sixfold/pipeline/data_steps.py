@@ -30,6 +30,7 @@ __all__ = [
     "examples_step",
     "ingest_step",
     "profile_data",
+    "read_of_examples",
     "retrieval_step",
     "sides",
 ]
@@ -90,7 +91,13 @@ def check_data(job: Job, report: Report) -> Profile:
 
 def examples_step(job: Job) -> None:
     """Ranking examples with every input of every model: `examples.parquet`."""
-    system = job.system
+    with job.connect() as con:
+        table = build(con, job.system, job.ingested, read_of_examples(job.system))
+    pq.write_table(table, job.folder("examples") / "examples.parquet")
+
+
+def read_of_examples(system: System) -> list[str]:
+    """Canonical names of what models and slices read of an example."""
     names: set[str] = set()
     for model in system.models.values():
         if isinstance(model, Network | Trees):
@@ -98,9 +105,7 @@ def examples_step(job: Job) -> None:
             names |= {str(head.duration) for head in model.heads if hasattr(head, "duration")}
     for condition in system.slices.values():
         names |= condition.names & system.kinds.keys()  # outcomes come with the examples
-    with job.connect() as con:
-        table = build(con, system, job.ingested, sorted(names))
-    pq.write_table(table, job.folder("examples") / "examples.parquet")
+    return sorted(names)
 
 
 def retrieval_step(job: Job) -> None:

@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.table import Table
 
@@ -15,15 +14,16 @@ from sixfold.design.system import System
 from sixfold.evaluation.bootstrap import Measured
 from sixfold.evaluation.judged import ClassRow, Mistake, SliceRow, class_row, mistakes, slice_rows
 from sixfold.evaluation.policy import Taken, measured, solve
+from sixfold.features.examples import build, per_day
 from sixfold.inference.models import Scorer, load
 from sixfold.inference.policy import decide, draws, of_scores, write_policy
+from sixfold.pipeline.data_steps import read_of_examples
 from sixfold.pipeline.job import Job
 from sixfold.pipeline.labelled import classes_of, within
 
 __all__ = ["Judged", "classes_table", "policy_step", "policy_table", "prose_of", "read_judged"]
 
 Floats = NDArray[np.float64]
-_DAY_US = 86_400_000_000
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -36,19 +36,23 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 def policy_step(job: Job) -> None:
-    """Write `policy.json`, which the release takes, and `judged.json`, how it did on the test part."""
+    """Write `policy.json`, which the release takes, and `judged.json`, how it did on the test part.
+
+    Actions meet rows that nobody labels, too: these count in capacities and shares, which those that somebody looked at
+    would get wrong.
+    """
     system, folder = job.system, job.folder("policy")
-    examples = pq.read_table(job.folder("examples") / "examples.parquet")
+    with job.connect() as con:
+        rows = build(con, system, job.ingested, read_of_examples(system), unlabelled=True)
+        rows_a_day = per_day(con, system, job.ingested)
     predict = system.deployment.predict.name
     scorer: Scorer = load(job.folder(f"train-{predict}") / predict, threads=2, kept=job.folder("encoders"))  # type: ignore[assignment]  # no towers
     actions = [one.action for one in system.actions]
-    time_us = np.asarray(examples["time"], np.int64)
-    days = max(1.0, float(np.ptp(time_us)) / _DAY_US)
 
-    validation = _Part(system, examples, "validation", scorer)
-    policy = solve(actions, validation.said(), validation.true(), per_day=len(examples) / days)
+    validation = _Part(system, rows, "validation", scorer)
+    policy = solve(actions, validation.said(), validation.true(), per_day=rows_a_day)
     write_policy(folder / "policy.json", policy)
-    test = _Part(system, examples, "test", scorer)
+    test = _Part(system, rows, "test", scorer)
     decided = decide(policy, test.said(), draws(test.keys))
     users = np.unique(np.asarray(test.keys, str), return_inverse=True)[1]
     of = dict.fromkeys([*(one.on.text for one in system.actions), *scorer.heads])
@@ -76,11 +80,11 @@ def policy_step(job: Job) -> None:
 
 
 class _Part:
-    """A part of the examples with what the model says of it and what became of it."""
+    """The rows of a part with what the model says of it and what became of it."""
 
-    def __init__(self, system: System, examples: pa.Table, name: str, scorer: Scorer) -> None:
+    def __init__(self, system: System, rows: pa.Table, name: str, scorer: Scorer) -> None:
         self._system = system
-        self.rows = examples.filter(pc.equal(examples["part"], name))
+        self.rows = rows.filter(pc.equal(rows["part"], name))
         self.scores, self.labels = scorer.score_table(self.rows), classes_of(system, self.rows)
         self.keys: list[str] = self.rows[system.query].to_pylist()
 

@@ -10,14 +10,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sixfold.design.models import Model, Network, Trees, TwoTower
+from sixfold.design.system import System
 from sixfold.design.units import duration_us
+from sixfold.errors import NothingToLearn
 from sixfold.features.local_time import floor_local
 from sixfold.pipeline.encoders import find_encoders
 from sixfold.pipeline.job import Job
 from sixfold.training.encoders import Sources
 from sixfold.training.loop import Curve, Progress
 
-__all__ = ["learns", "sources", "train_step"]
+__all__ = ["check_labels", "learns", "sources", "train_step"]
 
 
 def learns(model: Model) -> bool:
@@ -44,6 +46,7 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
     else:
         assert isinstance(model, Network | Trees), "only what learns has a training step"
         examples = pq.read_table(job.folder("examples") / "examples.parquet")
+        check_labels(system, model, examples)
         read = system.reads(model.inputs, where=model.at, part=model.name)
         common["hashed"] = read.hashed
         if isinstance(model, Network):
@@ -64,6 +67,19 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
         validation = examples.filter(pc.equal(examples["part"], "validation"))
         calibrate(model.heads, validation, folder / model.name, system.outputs, job.folder("encoders"))
     (folder / "curves.json").write_bytes(msgspec.json.encode(curves))
+
+
+def check_labels(system: System, model: Network | Trees, examples: pa.Table) -> None:
+    """See that there is something to learn for each head.
+
+    Raises:
+        NothingToLearn: the training part has no value of a label.
+    """
+    train = examples.filter(pc.equal(examples["part"], "train"))
+    for head in model.heads:
+        if all(train[f"label.{name}"].null_count == len(train) for name in system.outputs(head.label.name)):
+            part = f"{type(model).__name__} {model.name}"
+            raise NothingToLearn(where=head.at, part=part, label=head.label.name, examples=len(train))
 
 
 def sources(job: Job) -> Sources:

@@ -1,7 +1,9 @@
 """Recording releases in MLflow, so that its pages show them."""
 
 import logging
+import re
 from pathlib import Path
+from zlib import crc32
 
 from sixfold.registry.release import Release
 
@@ -56,5 +58,18 @@ def record(release: Release, workdir: Path, *, promoted: bool) -> int:
 
 
 def _metric_name(name: str) -> str:
-    """MLflow's names know no @, ( and [."""
-    return name.replace("@", "_at_").replace("(", "/").replace(")", "").replace("[", "/").replace("]", "")
+    """A metric's name as MLflow takes it: at most 250 letters, digits and `_-. :/`, the last not twice in a row.
+
+    >>> _metric_name("recall@10[new]"), _metric_name("a.auc(greatest(rude, vile))")
+    ('recall_at_10/new', 'a.auc/greatest_28_rude_2c_ vile_29_')
+    """
+    metric, _, rest = name.partition("(")
+    of, _, slice_name = rest.rpartition(")") if rest else ("", "", "")
+    if not rest:
+        metric, _, slice_name = metric.partition("[")
+    parts = (metric.replace("@", "_at_"), of, slice_name.strip("[]"))
+    written = "/".join(_UNKNOWN.sub(lambda sign: f"_{ord(sign[0]):x}_", part) for part in parts if part)
+    return written if len(written) <= 250 else f"{written[:240]}_{crc32(written.encode()):08x}"
+
+
+_UNKNOWN = re.compile(r"[^\w .:-]")
