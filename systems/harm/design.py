@@ -12,13 +12,12 @@ log = sf.Query("""    -- the generated posts say who wrote them, when, and what 
                                 null::boolean as upheld where false)
           union all by name select * from file)""", file=sf.Parquet("posts.parquet"))
 on_post, when = (post.key("post_id"), author.key("author_id", optional=True)), sf.Time("time", unit="us")
-posts = sf.Events("posts", sf.Query(f"""
-        select * replace ([one for one in targets if one in {GROUPS}] as targets), asked_at as time from log""", log=log), *on_post, time=when, keep="90d",
-    text=sf.Text(), targets=sf.Categories(values=GROUPS), part=sf.Category("split"))
+posts = sf.Events("posts", sf.Query(f"select * replace ([one for one in targets if one in {GROUPS}] as targets), asked_at as time from log", log=log),
+    *on_post, time=when, keep="90d", text=sf.Text(), targets=sf.Categories(values=GROUPS), part=sf.Category("split"))
 opinions = sf.Events("opinions", sf.Query("""    -- three annotators, ten minutes later; reviewers' decisions are posted to the same stream
     select post_id, author_id, unnest(labels) as verdict, coalesce(unnest(reviewers), cast(generate_subscripts(labels, 1) as varchar)) as reviewer_id,
-           coalesce(unnest(voted_at), asked_at + 600000000) as time from log""", log=log), *on_post, reviewer.key("reviewer_id"), time=when, keep="90d",
-    verdict=sf.Category(values=VERDICTS))
+           coalesce(unnest(voted_at), asked_at + 600000000) as time from log""", log=log),
+    *on_post, reviewer.key("reviewer_id"), time=when, keep="90d", verdict=sf.Category(values=VERDICTS))
 views = sf.Events("views", sf.Query("select post_id, unnest(viewed_at) as time, generate_subscripts(viewed_at, 1) as reader_id from log", log=log),
     post.key("post_id"), reader.key("reader_id"), time=when, keep="30d")
 reports = sf.Events("reports", sf.Query("select post_id, author_id, unnest(reported_at) as time, generate_subscripts(reported_at, 1) as reader_id from log",
@@ -47,13 +46,15 @@ signals = [posts.text, standing, accused, regret, traffic, alarm, account]
 heads = [sf.OneOf(verdict, calibrate="isotonic"), sf.Binary(severity, weight=0.3), sf.AnyOf(target, calibrate="isotonic")]
 trained = sf.Training(epochs=5, batch_size=64, learning_rate=0.002)
 detector = sf.Network("detector", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(size=128, augment=0.3), training=trained)
-undefended = sf.Network("undefended", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(size=128, normalise=False), training=trained)
+undefended = sf.Network("undefended", inputs=signals, heads=heads, body=[sf.Mlp(128), sf.Experts(2, 64)], text=sf.HashedText(size=128, normalise=False),
+    training=trained)                                                                                                   # against disguises
 plain, balanced, focal = (sf.Network(loss, inputs=[posts.text], heads=[sf.OneOf(verdict, loss=loss), sf.AnyOf(target, loss=loss)], body=sf.Linear(),
     training=sf.Training(epochs=8, batch_size=64, learning_rate=0.01)) for loss in ("plain", "balanced", "focal"))     # words and n-grams alone
 models = sf.Models(detector, undefended, plain, balanced, focal)
 
 evaluation = sf.Evaluation(split=sf.ByColumn(posts.part, train="train", validation="val", test="test"),
-    metrics=["accuracy(verdict)", "macro_f1(verdict)", "auc(verdict)", "auc(1 - verdict.normal)", "average_precision(target)", "xauc(severity)", "prevalence(1 - verdict.normal)", "prevalence(upheld)"],
+    metrics=["accuracy(verdict)", "macro_f1(verdict)", "auc(verdict)", "auc(1 - verdict.normal)", "average_precision(target)", "xauc(severity)",
+        "prevalence(1 - verdict.normal)", "prevalence(upheld)"],
     slices={"unreported": "alarm.reports = 0", **{group.lower(): f"contains(posts.targets, '{group}')" for group in GROUPS}},
     gates=["auc(1 - verdict.normal) >= plain.auc(1 - verdict.normal)", "average_precision(target) >= plain.average_precision(target) - 0.01"])
 deployment = sf.Deployment(predict=detector, retrain=sf.Retrain("1d"), policy=[

@@ -7,9 +7,10 @@ import torch
 import sixfold as sf
 from sixfold.errors import ReleaseDamaged
 from sixfold.inference.text import GRAMS, TextCoder
-from sixfold.inference.words import OUTPUT, WordVectors
+from sixfold.inference.words import WordVectors
+from sixfold.models.layers import mean_pool
 from sixfold.models.text import DirectText, TextEncoder, WordTable
-from sixfold.training.export import export
+from sixfold.training.export import export_means
 
 CODER = TextCoder("t", buckets=256, longest=16)
 
@@ -22,13 +23,19 @@ def grams(*texts):
 def made(tmp_path_factory):
     """An exported table of words of 8 numbers and 3 scores, and what torch makes of codes."""
     torch.manual_seed(0)
-    table = WordTable(TextEncoder(CODER, sf.HashedText(size=8, filters=4, buckets=256)), DirectText(CODER, 3))
-    torch.nn.init.normal_(table.tables[1].weight)
+    encoder = TextEncoder(CODER, sf.HashedText(size=8, filters=4, buckets=256))
+    direct = DirectText(CODER, 3)
+    torch.nn.init.normal_(direct.words.weight)
     with torch.no_grad():
-        table.tables[1].weight[0] = 0.0
+        direct.words.weight[0] = 0.0
     path = tmp_path_factory.mktemp("words") / "words-0.onnx"
-    export(table, {f"t{GRAMS}": grams("some words to begin with")}, [OUTPUT], path)
-    return path, lambda codes: table({f"t{GRAMS}": torch.from_numpy(codes)}).detach().numpy()
+    export_means(WordTable.of(encoder, direct).weight.numpy(), path)
+
+    def expected(codes):
+        tables = (encoder.table, direct.words)
+        return torch.cat([mean_pool(torch.from_numpy(codes), table) for table in tables], 1).detach().numpy()
+
+    return path, expected
 
 
 def test_words_have_the_vectors_that_training_gave_them(made):

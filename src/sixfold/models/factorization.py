@@ -56,7 +56,7 @@ class WholeNetwork(nn.Module):
 
     def word_tables(self) -> list[WordTable]:
         """What words become, for each text."""
-        return [WordTable(None, part) for part in self.parts if isinstance(part, DirectText)]
+        return [WordTable.of(None, part) for part in self.parts if isinstance(part, DirectText)]
 
     def start_at(self, head: int, value: Tensor) -> None:
         """Let a head begin at this value, or these of its scores."""

@@ -83,7 +83,7 @@ class MultiTaskNetwork(nn.Module):
 
     def word_tables(self) -> list[WordTable]:
         """What words become, for each text."""
-        return [WordTable(text, direct) for text, direct in zip(self.texts, self.direct)]  # type: ignore[arg-type]
+        return [WordTable.of(text, direct) for text, direct in zip(self.texts, self.direct)]  # type: ignore[arg-type]
 
     def start_at(self, head: int, value: Tensor) -> None:
         """Let a head begin near this value, or these of its scores."""

@@ -2,6 +2,7 @@
 # B = texts, L = words of the longest, W = distinct words, K = codes of a word, D = width, F = filters, S = scores
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -83,18 +84,19 @@ class DirectText(nn.Module):
         return torch.as_tensor((_SLOWER * of_words_BS + of_pairs_BS) / root_B1)
 
 
-class WordTable(nn.Module):
-    """What the parts of a network that read one text make of its words, side by side; exported apart from the rest."""
+class WordTable(NamedTuple):
+    """What the parts of a network that read one text learn of its words and n-grams, side by side."""
 
-    def __init__(self, encoder: TextEncoder | None, direct: DirectText) -> None:
-        super().__init__()
-        self.name = direct.name
-        # In this order: see `_words`.
-        self.tables = nn.ModuleList([*([encoder.table] if encoder is not None else []), direct.words])
+    name: str
+    """Canonical name of the text's column."""
+    weight: Tensor
+    """Shape (codes, D + S): in this order, see `_words`."""
 
-    def forward(self, arrays: Mapping[str, Tensor]) -> Tensor:
-        """Shape (W, D + S); `arrays` has the codes of words."""
-        return torch.cat([mean_pool(arrays[self.name + GRAMS], table) for table in self.tables], 1)
+    @staticmethod
+    def of(encoder: TextEncoder | None, direct: DirectText) -> "WordTable":
+        """Of the parts that read one text."""
+        tables = [*([encoder.table] if encoder is not None else []), direct.words]
+        return WordTable(direct.name, torch.cat([table.weight.detach() for table in tables], 1))
 
 
 def _words(arrays: Mapping[str, Tensor], name: str, table: nn.Embedding, *, first: bool) -> Tensor:

@@ -80,7 +80,7 @@ def demo(job: Job, console: Console | None = None) -> int:
     console.print("Next, you could")
     hints = {
         f"open {job.workdir / 'report.html'}": "the run on one page",
-        "make serve": f"then POST to /v1/{'recommend' if ranks else 'predict'}; /openapi.json has the API",
+        f"make serve SYSTEM={name}": f"then POST to /v1/{'recommend' if ranks else 'predict'}; /openapi.json has the API",
         f".venv/bin/sixfold show {name}": "releases and what they reached",
         f".venv/bin/mlflow ui --backend-store-uri {tracking_uri(job.workdir)}": "the same in MLflow",
         f"edit {job.design}": "and run `make demo` again: only what changed is computed",

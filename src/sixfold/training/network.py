@@ -22,9 +22,9 @@ from sixfold.inference.leaves import LeafCodes, leaf_folder
 from sixfold.inference.models import Card, load_leaves, write_card
 from sixfold.inference.text import GRAMS, WORD_VECTORS, TextCoder
 from sixfold.inference.vectors import Vectors
-from sixfold.inference.words import OUTPUT, word_file
+from sixfold.inference.words import WordVectors, word_file
 from sixfold.training.encoders import Sources, exported_fields
-from sixfold.training.export import export
+from sixfold.training.export import export, export_means
 from sixfold.training.learner import (
     AnyNetwork,
     Learner,
@@ -134,11 +134,10 @@ def train_network(
 def _exported_words(network: AnyNetwork, sample: Mapping[str, NDArray[Any]], folder: Path) -> dict[str, NDArray[Any]]:
     """Export what makes vectors of words; the sample as the rest of the network reads it."""
     left = dict(sample)
-    for at, table in enumerate(network.word_tables()):
-        name, grams = table.name + GRAMS, left.pop(table.name + GRAMS)
-        export(table, {name: grams}, [OUTPUT], folder / word_file(at))
-        with torch.no_grad():
-            left[table.name + WORD_VECTORS] = table({name: torch.from_numpy(grams)}).numpy()
+    for at, (name, weight) in enumerate(network.word_tables()):
+        path = folder / word_file(at)
+        export_means(weight.cpu().numpy(), path)
+        left[name + WORD_VECTORS] = WordVectors(path, threads=1).of(left.pop(name + GRAMS))
     return left
 
 
