@@ -78,9 +78,10 @@ def demo(job: Job, console: Console | None = None) -> int:
     console.print(f"The server has stopped. All of it took {time.perf_counter() - started:.0f} s.\n")
     name = job.system.name
     console.print("Next, you could")
+    asks = "recommend" if ranks else "predict"
     hints = {
         f"open {job.workdir / 'report.html'}": "the run on one page",
-        f"make serve SYSTEM={name}": f"then POST to /v1/{'recommend' if ranks else 'predict'}; /openapi.json has the API",
+        f"make serve SYSTEM={name}": f"then POST to /v1/{asks}; /openapi.json has the API",
         f".venv/bin/sixfold show {name}": "releases and what they reached",
         f".venv/bin/mlflow ui --backend-store-uri {tracking_uri(job.workdir)}": "the same in MLflow",
         f"edit {job.design}": "and run `make demo` again: only what changed is computed",
