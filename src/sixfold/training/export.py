@@ -79,7 +79,7 @@ def export_means(table: NDArray[np.float32], path: Path) -> None:
     """
     from onnx import TensorProto, checker, helper, numpy_helper, save
 
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "table": np.ascontiguousarray(table, np.float32),
         "none": np.array(0, np.int64),
         "codes": np.array([1], np.int64),
