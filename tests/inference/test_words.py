@@ -56,6 +56,15 @@ def test_words_beyond_what_is_remembered_are_computed_again(made):
         np.testing.assert_allclose(words.of(codes), expected(codes), atol=1e-6)
 
 
+def test_words_with_the_same_codes_share_a_vector_and_spoil_no_other(made):
+    path, expected = made
+    words, codes = WordVectors(path, threads=1), grams("one")[1:]
+    twice = np.concatenate([codes, codes, grams("two")[1:]])
+    np.testing.assert_allclose(words.of(twice), expected(twice), atol=1e-6)
+    later = np.concatenate([grams("three four")[1:], grams("two")[1:]])
+    np.testing.assert_allclose(words.of(later), expected(later), atol=1e-6)
+
+
 def test_a_missing_file_of_words_is_a_damaged_release(tmp_path):
     with pytest.raises(ReleaseDamaged, match=r"words-0\.onnx"):
         WordVectors(tmp_path / "words-0.onnx", threads=1)

@@ -49,12 +49,21 @@ class WordVectors:
         codes, width = np.ascontiguousarray(grams_WK).tobytes(), grams_WK.shape[1] * grams_WK.itemsize
         keys = [codes[at : at + width] for at in range(0, len(codes), width)]
         with self._lock:
-            new = [at for at, key in enumerate(keys) if key not in self._places]
+            new = self._unknown(keys)
             if len(self._places) + len(new) > self._most:
-                self._places, new = {}, list(range(len(keys)))
+                self._places = {}
+                new = self._unknown(keys)
             if new:
-                self._remember([keys[at] for at in new], self._computed(grams_WK[new]))
+                self._remember(list(new), self._computed(grams_WK[list(new.values())]))
             found: NDArray[np.float32] = self._vectors[[self._places[key] for key in keys]]
+        return found
+
+    def _unknown(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Where each is first that is not remembered: long words that differ at their ends can have the same codes."""
+        found: dict[bytes, int] = {}
+        for at, key in enumerate(keys):
+            if key not in self._places:
+                found.setdefault(key, at)
         return found
 
     def _computed(self, grams_WK: NDArray[np.int64]) -> NDArray[np.float32]:
