@@ -5,7 +5,8 @@ import pytest
 
 import sixfold as sf
 from sixfold.errors import InvalidField
-from sixfold.evaluation.policy import measured, solve
+from sixfold.evaluation.bootstrap import Measured
+from sixfold.evaluation.policy import Taken, measured, solve
 from sixfold.inference.policy import Solved, decide, draws, read_policy, write_policy
 
 
@@ -118,3 +119,12 @@ def test_what_is_no_action_is_refused(written, said):
     with pytest.raises(InvalidField) as caught:
         sf.Action(**{k: v for k, v in written.items() if k != "name"}, name=written["name"])
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "told"),
+    [(None, "none reaches it"), (float("nan"), "none reaches it"), (0.0, "0.0000"), (0.5, "0.5000")],
+)
+def test_a_threshold_of_zero_is_one_and_none_is_told_as_none(threshold, told):
+    none = Measured(np.nan, np.nan, np.nan, "")
+    assert Taken("a", "recall 0.5", threshold, none, none, none).told == told

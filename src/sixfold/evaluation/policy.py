@@ -36,6 +36,11 @@ class Taken(msgspec.Struct, frozen=True):
     drawn: float = 0.0
     """Share of all examples that it drew to learn from."""
 
+    @property
+    def told(self) -> str:
+        """The threshold in words; one that nothing reaches is read back as NaN."""
+        return "none reaches it" if self.threshold is None or np.isnan(self.threshold) else f"{self.threshold:.4f}"
+
 
 def solve(actions: Sequence[Action], score_AN: Sequence[Floats], true_AN: Sequence[Floats], per_day: float) -> Policy:
     """The threshold of each action.

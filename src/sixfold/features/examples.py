@@ -97,7 +97,7 @@ def per_day(con: duckdb.DuckDBPyConnection, system: System, ingested: Relations)
         NoExamples: no row is an example.
     """
     with Scratch(con) as scratch:
-        time_us = np.asarray(_Source(scratch, system, ingested).examples()["time"], np.int64)
+        time_us = _Source(scratch, system, ingested).times_us()
     return len(time_us) / max(1.0, float(np.ptp(time_us)) / _DAY_US)
 
 
@@ -196,15 +196,24 @@ class _Source:
 
     def examples(self) -> pa.Table:
         """Ranking examples with `label.NAME` and `_from.NAME`, when it may be used."""
-        system, where = self.system, "true"
-        if system.where is not None:
-            where = self._sql(system.where)
-        labels = [self._label(label) for label in system.row_labels.values()]
-        rows = self._read(labels, where)
+        return self._asked([self._label(label) for label in self.system.row_labels.values()])
+
+    def _asked(self, columns: list[str]) -> pa.Table:
+        """Ranking examples with these columns too."""
+        system = self.system
+        rows = self._read(columns, "true" if system.where is None else self._sql(system.where))
         if not rows.num_rows:
             total = self.scratch.read(f"select count(*) from {self.ingested.sql(system.examples.name)}")
             raise NoExamples(where=system.at, stream=system.examples.name, rows=total[0][0].as_py())
         return rows
+
+    def times_us(self) -> NDArray[np.int64]:
+        """When ranking examples happened, in order.
+
+        Raises:
+            NoExamples: no row is an example.
+        """
+        return np.asarray(self._asked([])["time"], np.int64)
 
     def _label(self, label: LabelSpec) -> str:
         """SQL of `label.NAME`, `_from.NAME` and, where outcomes have times, `delay.NAME`."""

@@ -2,7 +2,6 @@
 # N = examples
 
 import random
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -16,15 +15,12 @@ from sixfold.design.models import Network
 from sixfold.design.system import System
 from sixfold.evaluation.bootstrap import Measured
 from sixfold.evaluation.judged import share
-from sixfold.inference.models import load
+from sixfold.inference.models import Scorer, load
 from sixfold.inference.policy import of_scores
 from sixfold.pipeline.job import Job
 from sixfold.pipeline.labelled import classes_of
 from sixfold.pipeline.policy_step import prose_of
 from sixfold.training.attacks import ATTACKS, attacked
-
-if TYPE_CHECKING:
-    from sixfold.inference.models import Scorer
 
 __all__ = ["FLAGGED", "Attacked", "attackable", "attacks_step", "attacks_tables", "read_attacks"]
 

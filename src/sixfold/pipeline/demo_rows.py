@@ -88,13 +88,13 @@ def _next(job: Job, chosen: Rows, keys: list[str]) -> tuple[str, dict[str, list[
     system = job.system
     own = [one for one in system.streams.values() if one.name != system.examples.name]
     own = [one for one in own if any(key.entity == system.query and not key.is_list for key in one.keys)]
-    found: Counter[str] = Counter()
+    found, wanted = Counter[str](), set(keys)
     with job.connect() as con:
         for stream in own:
             source = job.ingested.sql(stream.name)
             counted = f'select "{system.query}", count(*) from {source} where known >= {chosen.cut_us} group by all'
             # A kind of event counts more than many of one kind.
-            found.update({key: 10 + count for key, count in con.execute(counted).fetchall() if key in set(keys)})
+            found.update({key: 10 + count for key, count in con.execute(counted).fetchall() if key in wanted})
         if not found:
             return None
         key = max(keys, key=lambda one: found[one])

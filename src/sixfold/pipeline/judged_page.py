@@ -64,9 +64,8 @@ def _attacked(one: Attacked | None) -> str:
 def _actions(taken: Sequence[Taken]) -> str:
     rows = []
     for one in taken:
-        threshold = "none reaches it" if one.threshold is None else f"{one.threshold:.4f}"
         measured = (measured_cell(m, 3) for m in (one.share, one.precision, one.recall))
-        rows.append([escaped(one.name), escaped(one.goal), threshold, *measured, f"{one.drawn:.3f}"])
+        rows.append([escaped(one.name), escaped(one.goal), one.told, *measured, f"{one.drawn:.3f}"])
     return table(["action", "goal", "threshold", "takes", "precision", "recall so far", "drawn"], rows)
 
 

@@ -122,9 +122,8 @@ def policy_table(taken: list[Taken]) -> Table:
         title="Policy: solved on validation, measured on test", title_justify="left",
     )  # fmt: skip
     for one in taken:
-        threshold = "none reaches it" if np.isnan(float(one.threshold or "nan")) else f"{one.threshold:.4f}"
         cells = [_cell(m) for m in (one.share, one.precision, one.recall)]
-        table.add_row(one.name, one.goal, threshold, *cells, f"{one.drawn:.3f}")
+        table.add_row(one.name, one.goal, one.told, *cells, f"{one.drawn:.3f}")
     return table
 
 

@@ -52,8 +52,8 @@ class Front:
             message = await receive()
             if message["type"] != "http.request":  # gone before all was said
                 return
-            body += message["body"]
-            more = message["more_body"]
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
         content = await self._batches.ask(body)
         self._answered.inc()
         await _reply(send, 200, content)
