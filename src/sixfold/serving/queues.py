@@ -22,6 +22,8 @@ __all__ = ["Queues", "QueuesState", "queue_specs"]
 
 _BATCH = 10_000
 _FOLLOW_S = 1.0
+_FEW, _REST = 500, 9.0
+"""Records that the thread takes in while answers are given, and how many times as long as that took it then rests."""
 _PATIENCE_S = 2.0
 """How long who asks waits for the log to be read; further back it is read meanwhile, and they ask again."""
 
@@ -152,17 +154,20 @@ class Queues:
             # Who asks reads the log themselves, and is told what is wrong with it.
             with suppress(SixfoldError):
                 system = self._system()
-                while queue_specs(system) and not self._stopped.is_set() and self._step(system):
-                    pass
+                began = time.monotonic()
+                while queue_specs(system) and self._step(system, _FEW):
+                    if self._stopped.wait(_REST * (time.monotonic() - began)):
+                        return
+                    began = time.monotonic()
 
     def _reached(self, system: System, offset: int) -> bool:
         return not self._step(system) or self._of(system).offset >= offset
 
-    def _step(self, system: System) -> bool:
+    def _step(self, system: System, most: int = _BATCH) -> bool:
         """Take in one batch; whether there was one. The lock is free between batches."""
         with self._lock:
             state = self._of(system)
-            records = self._log.read(state.offset, _BATCH)
+            records = self._log.read(state.offset, most)
             state.feed(records)
         return bool(records)
 
