@@ -87,6 +87,7 @@ def test_a_reviewer_works_a_queue_with_keys_corrects_and_comes_to_its_end(page, 
 
 
 def test_a_decision_that_is_not_taken_is_told_and_can_be_sent_again_and_what_is_skipped_waits(page, server):
+    expect(page.get_by_text("Nothing waits for review.")).to_be_visible()
     predict(server, ["p1", "p3"])
     page.get_by_role("button", name="Look again").click()
     expect(page.locator("#row-title")).to_have_text("post p1")

@@ -22,7 +22,7 @@ __all__ = ["Queues", "QueuesState", "queue_specs"]
 
 _BATCH = 10_000
 _FOLLOW_S = 1.0
-_FEW, _REST = 500, 9.0
+_FEW, _REST = 30, 9.0
 """Records that the thread takes in while answers are given, and how many times as long as that took it then rests."""
 _PATIENCE_S = 2.0
 """How long who asks waits for the log to be read; further back it is read meanwhile, and they ask again."""
@@ -161,10 +161,10 @@ class Queues:
                     began = time.monotonic()
 
     def _reached(self, system: System, offset: int) -> bool:
-        return not self._step(system) or self._of(system).offset >= offset
+        return not self._step(system, _BATCH) or self._of(system).offset >= offset
 
-    def _step(self, system: System, most: int = _BATCH) -> bool:
-        """Take in one batch; whether there was one. The lock is free between batches."""
+    def _step(self, system: System, most: int) -> bool:
+        """Take in at most so many records; whether there were any. The lock is free between batches."""
         with self._lock:
             state = self._of(system)
             records = self._log.read(state.offset, most)
