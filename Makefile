@@ -22,9 +22,10 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@$(BIN)/sixfold demo $(SYSTEM)
 
+# Two files at a time; those of one file stay together, since they share servers and trained models.
 test: $(READY)
 	@.ci/servers
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 serve: $(READY)
 	@$(BIN)/sixfold serve $(SYSTEM) --clock data
