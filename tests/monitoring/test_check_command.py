@@ -1,13 +1,10 @@
 """`sixfold check --data`: what it prints, as a table and as JSON, and how it ends."""
 
 import json
-from contextlib import redirect_stdout
-from io import StringIO
 
 import pytest
 from leaky_shop import write_log
-
-from sixfold import cli
+from running import sixfold
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +16,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def sixfold(*arguments):
-    with redirect_stdout(StringIO()) as out, pytest.raises(SystemExit) as ended:
-        cli.main([str(argument) for argument in arguments])
-    return ended.value.code, out.getvalue()
-
-
 def test_without_data_nothing_is_read(folder):
-    status, printed = sixfold("check", folder / "leaky.py")
+    status, printed, _ = sixfold("check", folder / "leaky.py")
     assert status == 0
     assert "3 Data" in printed
     assert "LEAK" not in printed
@@ -34,7 +25,7 @@ def test_without_data_nothing_is_read(folder):
 
 
 def test_data_without_a_folder_is_where_a_run_takes_it(folder):
-    status, printed = sixfold("check", folder / "clean.py", "--workdir", folder / "work", "--data")
+    status, printed, _ = sixfold("check", folder / "clean.py", "--workdir", folder / "work", "--data")
     assert status == 0
     assert "No input was found to know a label (6 inputs, 12,000 examples, " in printed
     assert "views.waited_s" in printed
@@ -44,7 +35,7 @@ def test_data_without_a_folder_is_where_a_run_takes_it(folder):
 
 
 def test_a_leak_is_printed_and_ends_the_command_with_1(folder):
-    status, printed = sixfold("check", folder / "leaky.py", "--data", folder, "--workdir", folder / "work")
+    status, printed, _ = sixfold("check", folder / "leaky.py", "--data", folder, "--workdir", folder / "work")
     assert status == 1
     assert "habit.rate sees outcomes before they came about (outcome)" in printed
     assert "path   moment.keen <- habit.rate <- views.bought, read by trees" in printed
@@ -52,7 +43,7 @@ def test_a_leak_is_printed_and_ends_the_command_with_1(folder):
 
 
 def test_json_is_one_object_that_says_all(folder):
-    status, printed = sixfold("check", folder / "leaky.py", "--data", "--json", "--workdir", folder / "work")
+    status, printed, _ = sixfold("check", folder / "leaky.py", "--data", "--json", "--workdir", folder / "work")
     said = json.loads(printed)
     assert status == 1
     assert set(said) == {"passed", "rows", "drift", "measures", "checks", "leaks", "strongest", "unprobed", "seconds"}

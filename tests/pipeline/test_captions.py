@@ -1,10 +1,8 @@
 """Posts of a text and an image: labels that need both, from files to answers, erased like anything else."""
 
-import json
 import shutil
 from base64 import b64encode
-from contextlib import closing, redirect_stderr, redirect_stdout
-from io import BytesIO, StringIO
+from io import BytesIO
 
 import numpy as np
 import pyarrow as pa
@@ -12,18 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from running import ask, sixfold
 
-from sixfold import cli
-from sixfold.data.rows import RowChecker, decode
+from sixfold.data.rows import RowChecker
 from sixfold.design import load
 from sixfold.errors import InvalidRequest, ReleaseDamaged
 from sixfold.registry import Releases
-from sixfold.serving.clock import Clock
 from sixfold.serving.erase import erase
-from sixfold.serving.live import Live
-from sixfold.serving.predicting import predict
-from sixfold.serving.requests import prediction
-from sixfold.stores import LmdbLog
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # of the libraries that train and record, as in a run of the command
@@ -115,29 +108,16 @@ def captions(tmp_path_factory):
     return folder
 
 
-def sixfold(*arguments):
-    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as said, pytest.raises(SystemExit) as ended:
-        cli.main([str(argument) for argument in arguments])
-    assert out.getvalue(), said.getvalue()
-    return ended.value.code, json.loads(out.getvalue().splitlines()[-1]), said.getvalue()
-
-
 @pytest.fixture(scope="module")
 def ran(captions):
-    status, said, told = sixfold("run", captions / "design.py", "--workdir", captions / "work", "--json")
-    assert status == 0, told
-    return said
+    ended = sixfold("run", captions / "design.py", "--workdir", captions / "work", "--json")
+    assert ended.status == 0, ended.err
+    return ended.json
 
 
 def answers(captions, ran, rows):
-    release = Releases(captions / "work" / "releases").open(ran["release"])
-    clock = Clock((START_S + 1500 * 60) * 1_000_000)
-    with (
-        closing(LmdbLog(captions / "work" / "log")) as log,
-        closing(Live(captions / "work", release, log, clock)) as live,
-    ):
-        done = predict(prediction(json.dumps({"rows": rows}).encode(), live.system, clock.now_us()), live)
-    return json.loads(done.reply)["rows"], [decode(record.payload) for record in done.records]
+    reply, records = ask(captions / "work", ran["release"], rows, (START_S + 1500 * 60) * 1_000_000)
+    return reply["rows"], records
 
 
 def base64(raw):
@@ -211,7 +191,6 @@ def test_what_is_no_encoder_is_told_with_the_design_s_line(captions, tmp_path):
     for name in ("design.py", "posts.parquet"):
         shutil.copy(captions / name, tmp_path / name)
     (tmp_path / "encoder.onnx").write_bytes(b"nothing")
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as said, pytest.raises(SystemExit) as ended:
-        cli.main(["run", str(tmp_path / "design.py"), "--workdir", str(tmp_path / "work")])
-    assert ended.value.code == 1
-    assert "design.py:8: OnnxImage('encoder.onnx') cannot be used: " in " ".join(said.getvalue().split())
+    ended = sixfold("run", tmp_path / "design.py", "--workdir", tmp_path / "work")
+    assert ended.status == 1
+    assert "design.py:8: OnnxImage('encoder.onnx') cannot be used: " in " ".join(ended.err.split())

@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import closing, redirect_stderr, redirect_stdout
-from io import StringIO
+from contextlib import closing
 
 import pyarrow.parquet as pq
 import pytest
+from running import sixfold
 
-from sixfold import cli
 from sixfold.data.ingest import ingest
 from sixfold.data.ingested import Ingested
 from sixfold.data.rows import decode
@@ -80,16 +79,6 @@ def write(folder, readers, first=0):
     givers = [GONE if n == 3 and GONE in readers else "" if n == 3 else "reader-1" for n in range(10)]
     books = [f"book-{n},{giver},{n * 100}" for n, giver in enumerate(givers)]
     (folder / "books.csv").write_text("isbn,giver,pages\n" + "\n".join(books) + "\n")
-
-
-def sixfold(*arguments):
-    out, err, status = StringIO(), StringIO(), 0
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
-            cli.main([str(a) for a in arguments])
-        except SystemExit as end:
-            status = end.code or 0
-    return status, out.getvalue() + err.getvalue()
 
 
 class Server:
@@ -167,8 +156,8 @@ def erased(tmp_path_factory):
     ours, other = folder / "ours", folder / "other"
     for place, readers in ((ours, READERS), (other, READERS[:-1])):
         write(place, readers)
-        status, said = sixfold("run", place / "design.py", "--workdir", place / "work")
-        assert status == 0, said
+        ended = sixfold("run", place / "design.py", "--workdir", place / "work")
+        assert ended.status == 0, ended.err
         with Server(place) as server:
             server.post("/v1/events/loans", posted(readers, 5_000))
             for reader in readers[-4:]:
@@ -179,9 +168,9 @@ def erased(tmp_path_factory):
                     erase(load(place / "design.py"), place / "work", "reader", GONE, now_us=0)
                 assert holding(place / "work", GONE) == before
     before = holding(ours / "work", GONE)
-    status, said = sixfold("erase", ours / "design.py", "reader", GONE, "--workdir", ours / "work", "--json")
-    assert status == 0, said
-    return ours, other, before, json.loads(said)
+    ended = sixfold("erase", ours / "design.py", "reader", GONE, "--workdir", ours / "work", "--json")
+    assert ended.status == 0, ended.err
+    return ours, other, before, ended.json
 
 
 def test_no_file_holds_it_any_more_and_what_was_removed_is_told(erased):
@@ -207,7 +196,7 @@ def test_releases_that_learned_from_it_are_marked(erased):
     releases = Releases(ours / "work" / "releases")
     assert done["marked"] == releases.ids() != []
     assert GONE not in (ours / "work" / "erased.json").read_text()
-    assert "learned from 1 erased" in sixfold("show", ours / "design.py", "--workdir", ours / "work")[1]
+    assert "learned from 1 erased" in sixfold("show", ours / "design.py", "--workdir", ours / "work").out
     assert releases.open(releases.ids()[0]).manifest.system == "library"
 
 
@@ -308,5 +297,5 @@ def test_an_entity_that_is_none_and_a_key_that_is_nowhere(tmp_path):
     with pytest.raises(UnknownInRequest, match="reader"):
         erase(system, tmp_path / "work", "raeder", GONE, now_us=0)
     assert not (tmp_path / "work").exists()
-    status, said = sixfold("erase", tmp_path / "design.py", "reader", "nobody", "--workdir", tmp_path / "work")
+    status, said, _ = sixfold("erase", tmp_path / "design.py", "reader", "nobody", "--workdir", tmp_path / "work")
     assert (status, said.strip()) == (0, "No row held reader nobody.")

@@ -1,8 +1,7 @@
 """A design that judges posts: votes as labels, texts as inputs, actions with solved thresholds."""
 
-import json
 import re
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from io import StringIO
 
 import msgspec
@@ -11,18 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
+from running import ask, sixfold
 
-from sixfold import cli
-from sixfold.data.rows import RowChecker, decode
+from sixfold.data.rows import RowChecker
 from sixfold.design import load
 from sixfold.errors import DesignError, ReleaseDamaged
 from sixfold.pipeline.demo import demo
 from sixfold.pipeline.job import Job
 from sixfold.registry import Releases
-from sixfold.serving.clock import Clock
-from sixfold.serving.live import Live
-from sixfold.serving.predicting import predict
-from sixfold.serving.requests import prediction
 from sixfold.stores import LmdbLog
 
 pytestmark = [
@@ -90,21 +85,15 @@ def talk(tmp_path_factory):
     return folder
 
 
-def sixfold(*arguments):
-    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as said, pytest.raises(SystemExit) as ended:
-        cli.main([str(argument) for argument in arguments])
-    assert out.getvalue(), said.getvalue()
-    return ended.value.code, json.loads(out.getvalue().splitlines()[-1]), said.getvalue()
-
-
 @pytest.fixture(scope="module")
 def ran(talk):
-    return sixfold("run", talk / "design.py", "--workdir", talk / "work", "--json")
+    ended = sixfold("run", talk / "design.py", "--workdir", talk / "work", "--json")
+    assert ended.status == 0, ended.err
+    return ended
 
 
 def test_a_run_measures_classes_and_says_what_each_action_does(ran):
-    status, said, told = ran
-    assert status == 0, told
+    said, told = ran.json, ran.err
     assert said["metrics"]["accuracy(mood)"]["value"] > 0.9
     assert said["metrics"]["average_precision(topic)"]["value"] > 0.95
     assert said["metrics"]["false_positive_rate(1 - mood.kind)[rainy]"]["value"] < 0.2
@@ -132,15 +121,12 @@ def test_a_run_says_how_classes_slices_and_disguised_texts_fare(talk, ran):
     page = (talk / "work/report.html").read_text()
     for title in ("What is done", "By class", "By slice", "Mistakes", "Disguised texts"):
         assert f"<h2>{title}</h2>" in page
-    assert "Disguised texts: recall of 1 - mood.kind" in ran[2]
+    assert "Disguised texts: recall of 1 - mood.kind" in ran.err
 
 
 def answers(talk, ran, rows):
-    release = Releases(talk / "work" / "releases").open(ran[1]["release"])
-    clock = Clock((START_S + 2400 * 180) * 1_000_000)
-    with closing(LmdbLog(talk / "work" / "log")) as log, closing(Live(talk / "work", release, log, clock)) as live:
-        body = json.dumps({"rows": rows}).encode()
-        return json.loads(predict(prediction(body, live.system, clock.now_us()), live).reply)["rows"], release
+    """The reply and the records of the release that a run made."""
+    return ask(talk / "work", ran.json["release"], rows, (START_S + 2400 * 180) * 1_000_000)
 
 
 def test_an_answer_has_an_action_its_reasons_and_probabilities(talk, ran):
@@ -153,28 +139,25 @@ def test_an_answer_has_an_action_its_reasons_and_probabilities(talk, ran):
         None,
         "😀",
     ]
-    found, release = answers(talk, ran, [{"post": f"n{at}", "text": text} for at, text in enumerate(texts)])
+    rows = [{"post": f"n{at}", "text": text} for at, text in enumerate(texts)]
+    found = answers(talk, ran, rows)[0]["rows"]
+    (remove, *_) = Releases(talk / "work" / "releases").open(ran.json["release"]).policy
     assert [one["action"] for one in found[:3]] == ["allow", "remove", "allow"]
     assert found[0]["reasons"] == []
     (why,) = found[1]["reasons"]
     assert (why["on"], why["score"]) == ("mood.vile", found[1]["mood.vile"])
-    assert why["score"] >= why["threshold"] == release.policy[0].threshold
+    assert why["score"] >= why["threshold"] == remove.threshold
     for one in found:
         assert sum(one[f"mood.{mood}"] for mood in SAYS) == pytest.approx(1)
         assert one["action"] in ("remove", "review", "demote", "allow")
         assert 0 < one["propensity"] <= 1
-    assert answers(talk, ran, [])[0] == []
-    again, _ = answers(talk, ran, [{"post": f"n{at}", "text": text} for at, text in enumerate(texts)])
-    assert again == found, "a post that is asked about twice meets the same fate"
+    assert answers(talk, ran, [])[0]["rows"] == []
+    assert answers(talk, ran, rows)[0]["rows"] == found, "a post that is asked about twice meets the same fate"
 
 
 def test_each_decision_has_a_record_of_what_it_was_made_of(talk, ran):
-    release = Releases(talk / "work" / "releases").open(ran[1]["release"])
-    clock = Clock((START_S + 2400 * 180) * 1_000_000)
-    with closing(LmdbLog(talk / "work" / "log")) as log, closing(Live(talk / "work", release, log, clock)) as live:
-        rows = [{"post": "n1", "author": "a3", "text": "scummy"}, {"post": "n2", "text": "lovely"}]
-        done = predict(prediction(json.dumps({"rows": rows}).encode(), live.system, clock.now_us()), live)
-    reply, records = json.loads(done.reply), [decode(record.payload) for record in done.records]
+    rows = [{"post": "n1", "author": "a3", "text": "scummy"}, {"post": "n2", "text": "lovely"}]
+    reply, records = answers(talk, ran, rows)
     assert [record["post"] for record in records] == ["n1", "n2"]
     assert [record["row"] for record in records] == [0, 1]
     for record, row in zip(records, reply["rows"]):
@@ -188,7 +171,7 @@ def test_the_demonstration_judges_rows_and_tells_what_really_came_next(talk, ran
     said = Console(file=StringIO(), width=160)
     assert demo(Job(talk / "design.py", talk, talk / "work"), said) == 0
     told = said.file.getvalue()
-    assert f"Nothing changed: release {ran[1]['release']} goes on serving" in told
+    assert f"Nothing changed: release {ran.json['release']} goes on serving" in told
     assert "rows of the test part, 50 a request" in told
     assert "Decided" in told
     assert re.search(r"First of \d+ that wait for review", told)
@@ -204,12 +187,12 @@ def test_a_check_of_the_data_says_which_labels_it_does_not_probe(talk):
     only = only.replace("inputs=[posts.text, record]", "inputs=[record]")
     for name, text in (("design", DESIGN), ("only", only)):
         (talk / f"{name}.py").write_text(text)
-        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()), pytest.raises(SystemExit) as ended:
-            cli.main(["check", str(talk / f"{name}.py"), "--data", str(talk), "--workdir", str(talk / f"check-{name}")])
-        assert ended.value.code == 0, out.getvalue()
-        assert "Not probed, since they come over another stream: mood.kind, mood.rude, mood.vile" in out.getvalue()
-        assert ("and no label was probed" in out.getvalue()) == (name == "only")
-        assert ("What one input alone says" in out.getvalue()) == (name == "design")
+        place = ("--data", talk, "--workdir", talk / f"check-{name}")
+        status, out, _ = sixfold("check", talk / f"{name}.py", *place)
+        assert status == 0, out
+        assert "Not probed, since they come over another stream: mood.kind, mood.rude, mood.vile" in out
+        assert ("and no label was probed" in out) == (name == "only")
+        assert ("What one input alone says" in out) == (name == "design")
 
 
 def test_what_reviewers_say_is_learned_by_the_next_run(talk, ran):
@@ -224,28 +207,28 @@ def test_what_reviewers_say_is_learned_by_the_next_run(talk, ran):
     assert not checked.refused
     with closing(LmdbLog(talk / "work" / "log")) as log:
         log.append(checked.accepted, arrival_us=now_us)
-    status, said, told = sixfold("run", talk / "design.py", "--workdir", talk / "work", "--json")
-    assert status == 0, told
-    assert said["release"] != ran[1]["release"]
+    new = sixfold("run", talk / "design.py", "--workdir", talk / "work", "--json")
+    assert new.status == 0, new.err
+    assert new.json["release"] != ran.json["release"]
     asked = [{"post": "n1", "text": "the grotty day is so very"}]
-    ((before,), _), ((after,), _) = answers(talk, ran, asked), answers(talk, (0, said), asked)
+    (before,), (after,) = (answers(talk, one, asked)[0]["rows"] for one in (ran, new))
     assert before["mood.vile"] > 0.5 > before["mood.kind"] + 0.3
     assert after["mood.vile"] < before["mood.vile"] - 0.2
     assert after["mood.kind"] > before["mood.kind"] + 0.3
 
 
 def test_a_release_whose_thresholds_are_damaged_is_refused(talk, ran):
-    folder = talk / "work" / "releases" / ran[1]["release"]
+    folder = talk / "work" / "releases" / ran.json["release"]
     before = (folder / "policy.json").read_bytes()
     (folder / "policy.json").write_bytes(before.replace(b"remove", b"remuve"))
     with pytest.raises(ReleaseDamaged, match="its content changed since it was released"):
-        Releases(talk / "work" / "releases").open(ran[1]["release"])
+        Releases(talk / "work" / "releases").open(ran.json["release"])
     (folder / "policy.json").write_bytes(before)
 
 
 def test_many_texts_are_read_a_few_at_a_time_and_alike(talk, ran):
     rows = [{"post": f"m{at}", "text": f"the day is so {('lovely', 'grotty')[at % 2]}"} for at in range(700)]
-    found, _ = answers(talk, ran, rows)
+    found = answers(talk, ran, rows)[0]["rows"]
     assert [one["mood.vile"] > 0.5 for one in found] == [False, True] * 350
 
 

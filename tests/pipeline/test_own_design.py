@@ -2,19 +2,13 @@
 
 import json
 import random
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 
 import pytest
+from running import ask, sixfold
 
-from sixfold import cli
 from sixfold.data.rows import RowChecker
 from sixfold.design import load
 from sixfold.registry import Releases
-from sixfold.serving.clock import Clock
-from sixfold.serving.live import Live
-from sixfold.serving.predicting import predict
-from sixfold.serving.requests import prediction
 from sixfold.stores import LmdbLog
 
 pytestmark = [
@@ -100,23 +94,14 @@ def library(tmp_path_factory):
     return folder
 
 
-def sixfold(*arguments):
-    """The status that a command ends with, its last line on standard output, and what it says on standard error."""
-    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as said, pytest.raises(SystemExit) as ended:
-        cli.main([str(argument) for argument in arguments])
-    assert out.getvalue(), said.getvalue()
-    return ended.value.code, out.getvalue().splitlines()[-1], said.getvalue()
-
-
 @pytest.fixture(scope="module")
 def first(library):
     return sixfold("run", library / "design.py", "--workdir", library / "work", "--json")
 
 
 def test_a_run_ends_with_one_object_that_says_all(library, first):
-    status, last, _ = first
-    said = json.loads(last)
-    assert status == 0
+    said = first.json
+    assert first.status == 0
     assert set(said) == {"system", "release", "data", "metrics", "baselines", "gates", "seconds", "rows"}
     assert (said["system"], said["data"]) == ("library", str(library))
     assert said["release"] == Releases(library / "work" / "releases").current()
@@ -134,11 +119,11 @@ def test_a_run_ends_with_one_object_that_says_all(library, first):
 
 def test_a_second_run_repeats_no_step_and_posted_events_are_data_of_the_next(library, first):
     run = ("run", library / "design.py", "--workdir", library / "work", "--json")
-    status, last, said = sixfold(*run)
-    assert status == 0
-    assert said.count("unchanged, not run again") == 6
-    assert json.loads(last)["release"] == json.loads(first[1])["release"]
-    assert json.loads(last)["metrics"] == json.loads(first[1])["metrics"]
+    again = sixfold(*run)
+    assert again.status == 0
+    assert again.err.count("unchanged, not run again") == 6
+    assert again.json["release"] == first.json["release"]
+    assert again.json["metrics"] == first.json["metrics"]
 
     rng = random.Random(2)
     system = load(library / "design.py")
@@ -149,19 +134,19 @@ def test_a_second_run_repeats_no_step_and_posted_events_are_data_of_the_next(lib
     log.append(checked.accepted, arrival_us=(START_S + 6 * DAY_S) * 1_000_000)
     log.close()
 
-    status, last, said = sixfold(*run)
-    assert status == 0
-    assert json.loads(last)["rows"]["event log"] == {"read": 40, "duplicates": 0, "refused": 0}
-    assert "unchanged, not run again" not in said
-    assert json.loads(last)["release"] != json.loads(first[1])["release"]
+    more = sixfold(*run)
+    assert more.status == 0
+    assert more.json["rows"]["event log"] == {"read": 40, "duplicates": 0, "refused": 0}
+    assert "unchanged, not run again" not in more.err
+    assert more.json["release"] != first.json["release"]
 
 
 def test_a_gate_that_fails_makes_no_release_and_the_command_ends_with_1(library):
-    status, last, said = sixfold("run", library / "strict.py", "--workdir", library / "strict", "--json")
-    assert status == 1
-    assert json.loads(last)["release"] is None
-    assert [gate["passed"] for gate in json.loads(last)["gates"]] == [False]
-    assert "A gate failed: no release was made; what serves goes on serving." in said
+    ended = sixfold("run", library / "strict.py", "--workdir", library / "strict", "--json")
+    assert ended.status == 1
+    assert ended.json["release"] is None
+    assert [gate["passed"] for gate in ended.json["gates"]] == [False]
+    assert "A gate failed: no release was made; what serves goes on serving." in ended.err
     assert Releases(library / "strict" / "releases").ids() == []
 
 
@@ -174,19 +159,13 @@ def test_a_design_without_items_is_released_and_predicts_rows(tmp_path):
         scans.append(f"p{i},north {depot},{START_S + i * 300},{weight},{int(late)}")
     (tmp_path / "scans.csv").write_text("\n".join(scans) + "\n")
     (tmp_path / "parcels.py").write_text(PARCELS)
-    status, last, _ = sixfold("run", tmp_path / "parcels.py", "--workdir", tmp_path / "work", "--json")
-    assert status == 0
+    ended = sixfold("run", tmp_path / "parcels.py", "--workdir", tmp_path / "work", "--json")
+    assert ended.status == 0, ended.err
     page = (tmp_path / "work" / "report.html").read_text()
     assert "<figcaption>scans.weight<small>psi 0." in page, "the test part beside the training part"
-    release = Releases(tmp_path / "work" / "releases").open(json.loads(last)["release"])
-    log, clock = LmdbLog(tmp_path / "work" / "log"), Clock((START_S + 1500 * 300) * 1_000_000)
-    live = Live(tmp_path / "work", release, log, clock)
-    try:
-        body = b'{"rows": [{"depot": "north 0", "weight": 1}, {"depot": "north 4", "weight": 9}]}'
-        rows = json.loads(predict(prediction(body, live.system, clock.now_us()), live).reply)["rows"]
-    finally:
-        live.close()
-        log.close()
+    asked = [{"depot": "north 0", "weight": 1}, {"depot": "north 4", "weight": 9}]
+    reply, _ = ask(tmp_path / "work", ended.json["release"], asked, (START_S + 1500 * 300) * 1_000_000)
+    rows = reply["rows"]
     assert 0 < rows[0]["late"] < rows[1]["late"] < 1
 
 
@@ -197,9 +176,8 @@ def test_a_head_whose_label_is_null_throughout_the_training_part_stops_the_run(t
         "trees =", 'heavy = sf.Label("heavy", "weight > 1")\ntrees ='
     )
     (tmp_path / "parcels.py").write_text(two)
-    with redirect_stderr(StringIO()) as said, pytest.raises(SystemExit) as ended:
-        cli.main(["run", str(tmp_path / "parcels.py"), "--workdir", str(tmp_path / "work")])
-    assert ended.value.code == 1
-    told = " ".join(said.getvalue().split())
+    ended = sixfold("run", tmp_path / "parcels.py", "--workdir", tmp_path / "work")
+    assert ended.status == 1
+    told = " ".join(ended.err.split())
     assert "Trees trees learns late, which is null in all 900 examples of the training part." in told
     assert Releases(tmp_path / "work" / "releases").ids() == []

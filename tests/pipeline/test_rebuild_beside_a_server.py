@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from datetime import UTC, datetime
-from io import StringIO
 from itertools import count
 
 import pytest
+from running import sixfold
 
-from sixfold import cli
 from sixfold.data.ingested import Ingested
 from sixfold.features.bulk import build_state
 from sixfold.features.packed import group_space
@@ -154,10 +153,11 @@ class Crowd:
             self.releases.append(said["release"])
 
 
-def sixfold_run(folder):
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as said:
-        cli.app(["run", str(folder / "design.py"), "--workdir", str(folder / "work")], standalone_mode=False)
-    return Releases(folder / "work" / "releases").current(), said.getvalue()
+def run(folder):
+    """The release that a run makes, and what it says of it."""
+    ended = sixfold("run", folder / "design.py", "--workdir", folder / "work")
+    assert ended.status == 0, ended.err
+    return Releases(folder / "work" / "releases").current(), ended.err
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +172,7 @@ def world(tmp_path_factory):
     ]
     (folder / "loans.csv").write_text("\n".join(["loan,card,isbn,at,read", *rows]) + "\n")
     (folder / "design.py").write_text(DESIGN)
-    return folder, sixfold_run(folder)
+    return folder, run(folder)
 
 
 def changed_under_load(folder, design, card, at):
@@ -181,7 +181,7 @@ def changed_under_load(folder, design, card, at):
         with Crowd(server, card, at) as crowd:
             crowd.reach(20)
             (folder / "design.py").write_text(design)
-            release, said = sixfold_run(folder)
+            release, said = run(folder)
             while server.ask("GET", "/v1/releases")[1]["serving"] != release and not crowd.wrong:
                 pass
             crowd.reach(crowd.posted + 50)
