@@ -3,7 +3,7 @@
 from typing import Any
 
 from sixfold.data.layout import IDENTITY, OutColumn, layout
-from sixfold.design.schema import ActionSpec
+from sixfold.design.schema import ActionSpec, Stream
 from sixfold.design.system import System
 
 __all__ = ["form"]
@@ -22,8 +22,28 @@ def form(system: System, spec: ActionSpec) -> dict[str, Any]:
     - `other`: what may be added.
     """
     assert spec.decisions is not None, "the action is a queue"
-    stream = system.streams[spec.decisions]
-    shape = layout(stream)
+    stream, action = system.streams[spec.decisions], spec.action
+    where = [label.over.where.text for label in spec.judged if label.over is not None and label.over.where is not None]
+    return {
+        "system": system.name,
+        "action": action.name,
+        "query": system.query,
+        "on": spec.on.text,
+        "order": None if spec.order is None else spec.order.text,
+        "per_day": action.per_day,
+        "explore": action.explore,
+        "stream": stream.name,
+        "counts_where": sorted(set(where)),
+        "columns": _columns(system, spec, stream),
+        "context": [
+            {"name": name, "kind": system.kinds[name].base, "prose": system.kinds[name].prose}
+            for name in dict.fromkeys((*system.row.base, *system.context))
+            if name != system.query
+        ],
+    }
+
+
+def _columns(system: System, spec: ActionSpec, stream: Stream) -> list[dict[str, Any]]:
     own, values = {key.entity: key for key in stream.keys}, {field.name: field.values for field in stream.fields}
     read = {name.rpartition(".")[2] for label in spec.judged for name in label.value.names}
     # A row's keys are single; a stream that has a list of them is not filled in from one.
@@ -47,31 +67,12 @@ def form(system: System, spec: ActionSpec) -> dict[str, Any]:
             "unit": column.unit,
             **({"from": column.name} if part(column) == "row" else {}),
         }
-        for column in shape.columns
+        for column in layout(stream).columns
         if column.name != IDENTITY
     ]
     known = {one["post"] for one in columns}
-    columns += [
+    identity = [raw for raw in stream.identity or () if raw not in known]
+    return columns + [
         {"name": raw, "post": raw, "part": "id", "kind": "text", "list": False, "values": None, "required": True}
-        for raw in stream.identity or ()
-        if raw not in known
+        for raw in identity
     ]
-    action = spec.action
-    where = [label.over.where.text for label in spec.judged if label.over is not None and label.over.where is not None]
-    return {
-        "system": system.name,
-        "action": action.name,
-        "query": system.query,
-        "on": spec.on.text,
-        "order": None if spec.order is None else spec.order.text,
-        "per_day": action.per_day,
-        "explore": action.explore,
-        "stream": stream.name,
-        "counts_where": sorted(set(where)),
-        "columns": columns,
-        "context": [
-            {"name": name, "kind": system.kinds[name].base, "prose": system.kinds[name].prose}
-            for name in dict.fromkeys((*system.row.base, *system.context))
-            if name != system.query
-        ],
-    }
