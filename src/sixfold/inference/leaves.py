@@ -12,7 +12,10 @@ from sixfold.features.arrays import Array
 from sixfold.inference.encoding import FIRST
 from sixfold.inference.trees import TreesScorer
 
-__all__ = ["LeafCodes", "leaf_folder"]
+__all__ = ["LEAVES", "LeafCodes", "leaf_folder"]
+
+LEAVES = ".leaves"
+"""Behind the name of a model of trees: the input that is made of its leaves."""
 
 
 class LeafCodes:

@@ -15,7 +15,7 @@ from sixfold.features.arrays import Array
 from sixfold.inference.correction import Correction
 from sixfold.inference.encoding import Encoder
 from sixfold.inference.inputs import Inputs
-from sixfold.inference.leaves import LeafCodes, leaf_folder
+from sixfold.inference.leaves import LEAVES, LeafCodes, leaf_folder
 from sixfold.inference.sessions import session
 from sixfold.inference.trees import TreesScorer
 from sixfold.inference.vectors import Vectors
@@ -216,7 +216,7 @@ def write_card(folder: Path, card: Card) -> None:
 
 def read_inputs(folder: Path, card: Card, *, threads: int = 1, kept: Path | None = None) -> Inputs:
     """What makes the arrays that the network in a folder reads."""
-    leaves = {f"{name}.leaves": load_leaves(leaf_folder(folder, name), threads=threads) for name in card.leaves}
+    leaves = {name + LEAVES: load_leaves(leaf_folder(folder, name), threads=threads) for name in card.leaves}
     encoder = card.encoders["inputs"]
     return Inputs(encoder, leaves, Vectors(folder, encoder.vectors, threads=threads, kept=kept))
 

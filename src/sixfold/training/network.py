@@ -18,7 +18,7 @@ from sixfold.design.kinds import Kind
 from sixfold.design.models import Network
 from sixfold.inference.encoding import fit as fit_encoder
 from sixfold.inference.inputs import Inputs
-from sixfold.inference.leaves import LeafCodes, leaf_folder
+from sixfold.inference.leaves import LEAVES, LeafCodes, leaf_folder
 from sixfold.inference.models import Card, load_leaves, write_card
 from sixfold.inference.text import GRAMS, WORD_VECTORS, TextCoder
 from sixfold.inference.vectors import Vectors
@@ -74,24 +74,11 @@ def train_network(
     part = np.asarray(examples["part"].to_pylist(), object)
     train, held = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
     folder.mkdir(parents=True, exist_ok=True)
-    leaves, sources, words = _leaves(trees or {}, folder), sources or Sources(), model.hashed_text
-    vectors = exported_fields(model, names, kinds, folder, sources)
-    durations = [str(head.duration) for head in model.heads if isinstance(head, WatchTime)]
-    encoder = fit_encoder(
-        examples.take(train),
-        kinds,
-        names,
-        raw=durations,
-        min_count=model.min_count,
-        hashed=hashed,
-        leaves={name: (own.trees, own.codes) for name, own in leaves.items()},
-        text=None if words is None else lambda name: TextCoder(name, words.buckets, words.longest, words.normalise),
-        vectors=vectors,
-    )
-    inputs = Inputs(encoder, leaves, Vectors(folder, vectors, threads=os.cpu_count() or 1, kept=sources.kept))
+    sources, words = sources or Sources(), model.hashed_text
+    inputs = _fit_inputs(model, examples.take(train), names, kinds, folder, hashed, trees or {}, sources)
     targets = draw_negatives(model.heads, label_columns(model.heads, examples, outputs), seed)
     sizes = [target.shape[1] if target.ndim == 2 else 1 for target in targets]
-    network = make_network(model, encoder, sizes=sizes, sources=sources).to(device())
+    network = make_network(model, inputs.encoder, sizes=sizes, sources=sources).to(device())
     learned = [target[torch.from_numpy(train)] for target in targets]
     _start_at_means(network, model.heads, learned)
     weights = class_weights(model.heads, learned)
@@ -119,16 +106,55 @@ def train_network(
         progress=progress,
     )
     torch.save(network.state_dict(), weights_of(folder))
-    heads = tuple(n for head in model.heads for n in (outputs or {}).get(head.label.name, [head.label.name]))
-    exclusive = tuple(tuple((outputs or {})[h.label.name]) for h in model.heads if isinstance(h, OneOf))
+    _write(network, model.heads, inputs, examples.slice(0, 64), outputs or {}, folder)
+    return curve
+
+
+def _fit_inputs(
+    model: Network,
+    learned: pa.Table,
+    names: Sequence[str],
+    kinds: dict[str, Kind],
+    folder: Path,
+    hashed: Mapping[str, int] | None,
+    trees: Mapping[str, Path],
+    sources: Sources,
+) -> Inputs:
+    """What the network reads of rows, as the training part has it; the models and encoders that it needs, in folder."""
+    leaves, words = _leaves(trees, folder), model.hashed_text
+    vectors = exported_fields(model, names, kinds, folder, sources)
+    encoder = fit_encoder(
+        learned,
+        kinds,
+        names,
+        raw=[str(head.duration) for head in model.heads if isinstance(head, WatchTime)],
+        min_count=model.min_count,
+        hashed=hashed,
+        leaves={name: (own.trees, own.codes) for name, own in leaves.items()},
+        text=None if words is None else lambda name: TextCoder(name, words.buckets, words.longest, words.normalise),
+        vectors=vectors,
+    )
+    return Inputs(encoder, leaves, Vectors(folder, vectors, threads=os.cpu_count() or 1, kept=sources.kept))
+
+
+def _write(
+    network: AnyNetwork,
+    heads: Sequence[Head],
+    inputs: Inputs,
+    few: pa.Table,
+    outputs: Mapping[str, Sequence[str]],
+    folder: Path,
+) -> None:
+    """Write the trained network and its card; a few rows show the export what arrays look like."""
+    scores = tuple(name for head in heads for name in outputs.get(head.label.name, [head.label.name]))
+    exclusive = tuple(tuple(outputs[head.label.name]) for head in heads if isinstance(head, OneOf))
     sample = {
         name: array.astype(np.int64) if array.dtype == np.int32 else array
-        for name, array in encoded(inputs, examples.slice(0, 64)).items()
+        for name, array in encoded(inputs, few).items()
     }
-    sample = _exported_words(network, sample, folder)
-    export(_Served(network, model.heads), sample, heads, folder / "model.onnx")
-    write_card(folder, Card("network", heads, {"inputs": encoder}, leaves=tuple(trees or {}), exclusive=exclusive))
-    return curve
+    export(_Served(network, heads), _exported_words(network, sample, folder), scores, folder / "model.onnx")
+    leaves = tuple(name.removesuffix(LEAVES) for name in inputs.leaves)
+    write_card(folder, Card("network", scores, {"inputs": inputs.encoder}, leaves=leaves, exclusive=exclusive))
 
 
 def _exported_words(network: AnyNetwork, sample: Mapping[str, NDArray[Any]], folder: Path) -> dict[str, NDArray[Any]]:
@@ -147,7 +173,7 @@ def _leaves(trees: Mapping[str, Path], folder: Path) -> dict[str, LeafCodes]:
     for name, source in trees.items():
         shutil.rmtree(own := leaf_folder(folder, name), ignore_errors=True)
         shutil.copytree(source, own)
-        found[f"{name}.leaves"] = load_leaves(own, threads=2)
+        found[name + LEAVES] = load_leaves(own, threads=2)
     return found
 
 
