@@ -25,7 +25,7 @@ from sixfold.design.entities import Entity
 from sixfold.design.evaluation import ByColumn, ByTime, Evaluation
 from sixfold.design.framing import Framing, Label
 from sixfold.design.groups import Derived, Events, Features, Table, answers
-from sixfold.design.heads import AnyOf, Binary, OneOf, Regression, WatchTime
+from sixfold.design.heads import AnyOf, Binary, OneOf, Order, Regression, WatchTime
 from sixfold.design.images import OnnxImage
 from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule, Training, Trees, TwoTower
 from sixfold.design.policy import Action
@@ -76,6 +76,7 @@ __all__ = [
     "Number",
     "OneOf",
     "OnnxImage",
+    "Order",
     "Pace",
     "Parquet",
     "Query",

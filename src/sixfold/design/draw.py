@@ -43,6 +43,8 @@ def _framing(system: System) -> list[str]:
         lines.append(f"examples where {system.where.text}")
     if system.available:
         lines.append(f"available     {system.available.text}")
+    if system.negatives:
+        lines.append(f"negatives     some {system.negatives} available items drawn beside each example")
     if system.context:
         lines.append(f"a request brings {', '.join(system.context)}")
     for label in system.labels.values():

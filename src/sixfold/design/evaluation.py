@@ -56,4 +56,13 @@ class Evaluation:
     """What a release must reach: two metrics, or a metric and a number, with `>=`, `<=` or `beats`."""
     ask_every: str = "1d"
     """Lists are asked for each query at every multiple of this, in local time; relevant is what it did then."""
+    lists: int | None = None
+    """With `Framing(negatives=)`: how many lists of validation and of test are measured, drawn at random where there
+    are more. None: all."""
     at: str = field(default_factory=caller, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.lists, int) and not isinstance(self.lists, bool)
+        if self.lists is not None and not (whole and self.lists > 0):
+            rule = "a whole number above 0"
+            raise InvalidField(where=self.at, part="Evaluation", field="lists", rule=rule, value=self.lists)

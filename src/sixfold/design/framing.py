@@ -58,4 +58,16 @@ class Framing:
     available: str | None = None
     """Which items could be an answer at a time; an expression over the item's tables and `now`."""
     labels: Sequence[Label]
+    negatives: int | None = None
+    """About how many other items that were available are drawn beside each example of which a label is true, all their
+    labels false. None: the stream itself tells what was not chosen."""
     at: str = field(default_factory=caller, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.negatives, int) and not isinstance(self.negatives, bool)
+        if self.negatives is not None and not (whole and 1 <= self.negatives <= 1000):
+            rule = "a whole number from 1 to 1000"
+            raise InvalidField(where=self.at, part="Framing", field="negatives", rule=rule, value=self.negatives)
+        if self.negatives is not None and self.item is None:
+            rule = "left out: Framing names no item, of which others could be drawn"
+            raise InvalidField(where=self.at, part="Framing", field="negatives", rule=rule, value=self.negatives)

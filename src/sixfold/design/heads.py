@@ -8,7 +8,7 @@ from sixfold.design.framing import Label
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
 
-__all__ = ["AnyOf", "Binary", "Calibration", "Head", "Loss", "OneOf", "Regression", "WatchTime"]
+__all__ = ["AnyOf", "Binary", "Calibration", "Head", "Loss", "OneOf", "Order", "Regression", "WatchTime"]
 
 Calibration = Literal["isotonic", "beta"]
 Loss = Literal["plain", "balanced", "focal"]
@@ -95,7 +95,22 @@ class WatchTime:
         _check_weight(self)
 
 
-Head = AnyOf | Binary | OneOf | Regression | WatchTime
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A score that orders the items of one list (`Framing(negatives=)`) and means nothing between lists.
+
+    Trees learn it by LambdaMART (Burges, MSR-TR-2010-82), a network by softmax over the list (Cao et al., ICML 2007).
+    """
+
+    label: Label
+    weight: float = field(default=1.0, kw_only=True)
+    at: str = field(default_factory=caller, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check_weight(self)
+
+
+Head = AnyOf | Binary | OneOf | Order | Regression | WatchTime
 
 
 def _check(head: Binary | _Classes) -> None:
@@ -109,7 +124,7 @@ def _check(head: Binary | _Classes) -> None:
     _check_weight(head)
 
 
-def _check_weight(head: Binary | _Classes | Regression | WatchTime) -> None:
+def _check_weight(head: Binary | _Classes | Order | Regression | WatchTime) -> None:
     if isinstance(head.weight, bool) or not 0 < head.weight < float("inf"):
         rule = "above 0"
         raise InvalidField(where=head.at, part=type(head).__name__, field="weight", rule=rule, value=head.weight)

@@ -254,6 +254,7 @@ class System:
         names = resolve.scope(self.example_kinds, own=self.examples.name, keys=self.spellings)
         self.where = self.condition(framing.where, names, framing.at, "Framing.where")
         self.available = self.condition(framing.available, self.scope(), framing.at, "Framing.available")
+        self.negatives = framing.negatives
         asked = [self.query, *([self.item] if self.item else [])]
         self._labels = resolved_labels(framing.labels, names, self.streams, self.tables, asked)
         self.labels: dict[str, LabelSpec] = self._labels.labels
@@ -261,6 +262,9 @@ class System:
         self.row_labels = {name: label for name, label in self.labels.items() if label.over is None}
         if not self.labels:
             raise InvalidField(where=framing.at, part="Framing", field="labels", rule="one label or more", value=[])
+        if self.negatives is not None and (forward := [n for n in self.labels if n not in self.row_labels]):
+            rule = "left out with labels over another stream: what was not chosen has none"
+            raise InvalidField(where=framing.at, part="Framing", field="negatives", rule=rule, value=forward[0])
 
     def _spellings_known(self) -> dict[str, str]:
         return {full: entity for full, entity in self.spellings.items() if entity in self.kinds}

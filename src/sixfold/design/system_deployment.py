@@ -43,7 +43,7 @@ def resolved_deployment(system: "System", deployment: Deployment) -> Deployed:
         raise InvalidField(
             where=at, part=part, field="predict", rule="a Network or Trees", value=deployment.predict.name
         )
-    _check_retrain(deployment)
+    _check_retrain(system, deployment)
     names = system.scope()
     filters = [system.condition(text, names, at, "Deployment.filters") for text in deployment.filters]
     scores = [name for head in deployment.predict.heads for name in system.outputs(head.label.name)]
@@ -61,9 +61,12 @@ def resolved_deployment(system: "System", deployment: Deployment) -> Deployed:
     return Deployed(tuple(one for one in filters if one is not None), ordered, actions)
 
 
-def _check_retrain(deployment: Deployment) -> None:
+def _check_retrain(system: "System", deployment: Deployment) -> None:
     if (retrain := deployment.retrain) is None:
         return
+    if retrain.warm and system.negatives is not None:
+        rule = "False: lists with drawn negatives are not learned on from the last weights yet"
+        raise InvalidField(where=retrain.at, part="Retrain", field="warm", rule=rule, value=True)
     duration_us(retrain.every, where=retrain.at, part="Retrain", field="every")
     if retrain.warm and not isinstance(deployment.predict, Network):
         rule = "False: only a Network learns on from its last weights"

@@ -45,6 +45,9 @@ def resolved_evaluation(system: "System", evaluation: Evaluation) -> Asked:
         rule = f"a column of {system.examples.name}"
         value = str(evaluation.split.column)
         raise InvalidField(where=evaluation.split.at, part="ByColumn", field="column", rule=rule, value=value)
+    if evaluation.lists is not None and system.negatives is None:
+        rule = "left out without Framing(negatives=), which makes a list of each example"
+        raise InvalidField(where=at, part="Evaluation", field="lists", rule=rule, value=evaluation.lists)
     duration_us(evaluation.ask_every, where=at, part="Evaluation", field="ask_every")
     metrics = tuple(parse_metric(text, where=at, part="Evaluation.metrics") for text in evaluation.metrics)
     gates = tuple(parse_gate(text, where=at, part="Evaluation.gates") for text in evaluation.gates)
@@ -60,7 +63,7 @@ def resolved_evaluation(system: "System", evaluation: Evaluation) -> Asked:
             measured[metric.of] = parse(metric.of, scores, where=at, part=f"Evaluation {metric}", now=False)
         read = slices[metric.slice].names if metric.slice is not None else ()
         other = any(name not in system.kinds or system.depends(name) - {system.query} for name in read)
-        if METRICS[metric.name].source == "lists" and other:
+        if METRICS[metric.name].source == "lists" and other and system.negatives is None:
             rule = f"without [{metric.slice}], which reads more than the {system.query} that a list is asked for"
             raise InvalidMetric(where=at, part="Evaluation", text=str(metric), rule=rule)
     return Asked(slices, metrics, gates, measured)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sixfold.design.bodies import DeepFm, Fm, Whole
 from sixfold.design.expressions import Expression, parse
-from sixfold.design.heads import AnyOf, OneOf
+from sixfold.design.heads import AnyOf, OneOf, Order
 from sixfold.design.models import Hashed, Input, Leaves, Network, Rule, Trees, TwoTower
 from sixfold.errors import InvalidField
 
@@ -68,9 +68,21 @@ def _check_scoring(system: "System", model: Network | Trees, part: str) -> None:
             rule = no_classes if wanted is None else f"{wanted.__name__}({head.label.name})"
             field = f"{type(head).__name__}({head.label.name})"
             raise InvalidField(where=model.at, part=part, field="heads", rule=rule, value=field)
+        if isinstance(head, Order):
+            _check_order(system, head)
         if wanted is not None and isinstance(model, Trees):
             rule = "of flags and numbers: trees are one ensemble a number"
             raise InvalidField(where=model.at, part=part, field="heads", rule=rule, value=head.label.name)
+
+
+def _check_order(system: "System", head: Order) -> None:
+    """What orders lists has lists to learn from."""
+    field = f"Order({head.label.name})"
+    if system.negatives is None:
+        rule = "of a framing with negatives=, which makes the lists that it orders"
+        raise InvalidField(where=head.at, part="Order", field="label", rule=rule, value=head.label.name)
+    if system.labels[head.label.name].value.kind.base != "flag":
+        raise InvalidField(where=head.at, part="Order", field="label", rule="a flag", value=field)
 
 
 def _check_texts(system: "System", model: Network | Trees | TwoTower, part: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,10 +18,13 @@ from sixfold.data.report import Report
 from sixfold.design.models import ItemNeighbours, Network, Trees, TwoTower
 from sixfold.design.system import System
 from sixfold.design.units import duration_us
-from sixfold.errors import ChecksFailed, LogShorter, NoItems
+from sixfold.errors import ChecksFailed, LogShorter
 from sixfold.features.batch import attach_as_known
 from sixfold.features.examples import build, positives, queries
+from sixfold.features.lists import lists
 from sixfold.features.local_time import floor_local
+from sixfold.features.pools import item_rows, no_items
+from sixfold.features.rows import with_nulls
 from sixfold.pipeline.job import Job
 
 __all__ = [
@@ -90,10 +94,18 @@ def check_data(job: Job, report: Report) -> Profile:
 
 
 def examples_step(job: Job) -> None:
-    """Ranking examples with every input of every model: `examples.parquet`."""
+    """Ranking examples, or their lists, with every input of every model: `examples.parquet`."""
+    system, path = job.system, job.folder("examples") / "examples.parquet"
     with job.connect() as con:
-        table = build(con, job.system, job.ingested, read_of_examples(job.system))
-    pq.write_table(table, job.folder("examples") / "examples.parquet")
+        if system.negatives is None:
+            pq.write_table(build(con, system, job.ingested, read_of_examples(system)), path)
+            return
+        writer: pq.ParquetWriter | None = None
+        for some in lists(con, system, job.ingested, read_of_examples(system), seed=job.seed):
+            writer = writer or pq.ParquetWriter(path, some.schema)
+            writer.write_table(some)
+        if writer is not None:
+            writer.close()
 
 
 def read_of_examples(system: System) -> list[str]:
@@ -103,7 +115,12 @@ def read_of_examples(system: System) -> list[str]:
         if isinstance(model, Network | Trees):
             names |= {*system.inputs(model.inputs, where=model.at, part=model.name)}
             names |= {str(head.duration) for head in model.heads if hasattr(head, "duration")}
-    for condition in system.slices.values():
+    conditions = list(system.slices.values())
+    if system.negatives is not None:
+        listed = sides(system)
+        names |= {*listed.query, *listed.item, str(system.item)}
+        conditions.append(system.value)
+    for condition in conditions:
         names |= condition.names & system.kinds.keys()  # outcomes come with the examples
     return sorted(names)
 
@@ -114,6 +131,8 @@ def retrieval_step(job: Job) -> None:
     labels = {m.positives.name for m in system.models.values() if isinstance(m, TwoTower | ItemNeighbours)}
     if not system.item or not (labels or system.rules):
         return
+    if system.negatives is not None:
+        return _liked(job, {m.positives.name for m in system.models.values() if isinstance(m, ItemNeighbours)})
     read = sides(system)
     every_us = duration_us(system.evaluation.ask_every, where="", part="Evaluation", field="ask_every")
     with job.connect() as con:
@@ -122,7 +141,7 @@ def retrieval_step(job: Job) -> None:
             folder.mkdir(exist_ok=True)
             liked = positives(con, system, job.ingested, label, read.query)
             asked = queries(con, system, job.ingested, label)
-            asked = _with_nulls(system, asked.filter(pc.equal(asked["part"], "test")))
+            asked = with_nulls(system, asked.filter(pc.equal(asked["part"], "test")))
             asked = attach_as_known(con, system, job.ingested, asked, read.query)
             times = np.concatenate([np.asarray(liked["time"], np.int64), np.asarray(asked["time"], np.int64)])
             starts = np.unique(floor_local(times, every_us, system.timezone))[-MAX_PERIODS:]
@@ -133,21 +152,24 @@ def retrieval_step(job: Job) -> None:
             pq.write_table(attach_as_known(con, system, job.ingested, rows, read.item), folder / "items.parquet")
 
 
-def _items(con: "object", job: Job) -> list[str]:
-    """Every item: the keys of its table, or where it has none, those of the examples.
+def _liked(job: Job, labels: Iterable[str]) -> None:
+    """Positives alone: lists come with the examples."""
+    with job.connect() as con:
+        for label in sorted(labels):
+            folder = job.folder("retrieval") / label
+            folder.mkdir(exist_ok=True)
+            pq.write_table(positives(con, job.system, job.ingested, label), folder / "positives.parquet")
+
+
+def _items(con: duckdb.DuckDBPyConnection, job: Job) -> list[str]:
+    """The keys of all items: of their table, or where they have none, of the examples.
 
     Raises:
         NoItems: there is none.
     """
-    system, item = job.system, str(job.system.item)
-    tables = [t for t in system.tables.values() if [key.entity for key in t.keys] == [item]]
-    name, column = (tables[0].name, tables[0].keys[0].name) if tables else (system.examples.name, item)
-    found = con.execute(  # type: ignore[attr-defined]
-        f'select distinct "{column}" as key from {job.ingested.sql(name)} where "{column}" is not null order by key'
-    ).fetchall()
+    found = con.execute(f"select distinct key from ({item_rows(job.system, job.ingested)}) order by key").fetchall()
     if not found:
-        source = tables[0] if tables else system.examples
-        raise NoItems(where=source.at, item=item, source=source.name)
+        raise no_items(job.system)
     return [key for (key,) in found]
 
 
@@ -158,15 +180,4 @@ def _periods(system: System, items: Iterable[str], starts: NDArray[np.int64]) ->
         "time": pa.array(np.repeat(starts, len(keys))),
         str(system.item): pa.concat_arrays([keys] * len(starts)),
     }
-    return _with_nulls(system, pa.table(columns))
-
-
-def _with_nulls(system: System, table: pa.Table) -> pa.Table:
-    """The keys and context columns that the rows lack, as nulls."""
-    types = {"number": pa.float64(), "flag": pa.bool_(), "time": pa.int64(), "text": pa.string()}
-    for name in (*system.row.base, *system.context):
-        if name not in table.column_names:
-            kind = system.kinds[name]
-            type_ = pa.list_(types[kind.base]) if kind.is_list else types[kind.base]
-            table = table.append_column(name, pa.nulls(len(table), type_))
-    return table
+    return with_nulls(system, pa.table(columns))

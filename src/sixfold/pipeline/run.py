@@ -236,7 +236,8 @@ def _asked(system: System) -> object:
     split, ask_every = system.evaluation.split, system.evaluation.ask_every
     base = (system.examples.name, system.query, system.item, system.context)
     learns_on = system.deployment.retrain is not None and system.deployment.retrain.warm
-    return base, conditions, labels, split, ask_every, learns_on, dict(system.evaluation.slices)
+    listed = (system.negatives, system.evaluation.lists, system.value.text)
+    return base, conditions, labels, split, ask_every, learns_on, dict(system.evaluation.slices), listed
 
 
 def _reliability_tables(job: Job, evaluated: Evaluated) -> list[Table]:
