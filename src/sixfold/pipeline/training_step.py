@@ -92,9 +92,11 @@ def sources(job: Job) -> Sources:
 
 
 def _tower_data(job: Job, model: TwoTower) -> Any:
-    from sixfold.training.towers import TowerData
+    from sixfold.training.towers import TowerData, TowerLists
 
     system, folder = job.system, job.folder("retrieval") / model.positives.name
+    if system.negatives is not None:
+        return TowerLists.of_examples(pq.read_table(job.folder("examples") / "examples.parquet"), model.positives.name)
     liked, items = (pq.read_table(folder / f"{name}.parquet") for name in ("positives", "items"))
     every_us = duration_us(system.evaluation.ask_every, where=model.at, part=model.name, field="ask_every")
     starts = np.unique(np.asarray(items["time"], np.int64))

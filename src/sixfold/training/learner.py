@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sixfold.design.bodies import Body, DeepFm, Fm, Linear
-from sixfold.design.heads import Binary, Head, WatchTime
+from sixfold.design.heads import Binary, Head, Order, WatchTime
 from sixfold.design.models import Network
 from sixfold.inference.encoding import Encoder
 from sixfold.inference.inputs import Inputs
@@ -23,8 +23,9 @@ from sixfold.models.network import MultiTaskNetwork
 from sixfold.models.vectors import VectorInput, vector_inputs
 from sixfold.training.attacks import ATTACKS, attacked
 from sixfold.training.encoders import Sources, tuned_of
+from sixfold.training.lists import ListRows
 from sixfold.training.loop import device, tensors
-from sixfold.training.losses import head_loss
+from sixfold.training.losses import head_loss, list_loss
 
 __all__ = [
     "AnyNetwork",
@@ -48,6 +49,7 @@ class Learner:
         arrays: As `encoded` gives them, R rows.
         targets: Shape (R,) for each head, (R, C) for one with classes, in the scale of its loss; NaN takes no part.
         weights: Of classes, as `class_weights` gives them; all alike where they are not given.
+        lists: The lists that the rows stand in, if they do.
     """
 
     def __init__(
@@ -57,10 +59,13 @@ class Learner:
         arrays: Mapping[str, NDArray[Any]],
         targets: Sequence[Tensor],
         weights: Sequence[Tensor | None] = (),
+        lists: ListRows | None = None,
     ) -> None:
         self.model, self.network, self.targets = model, network, targets
         self.weights = weights or [None for _ in model.heads]
         self._arrays = tensors(dict(arrays))
+        self._lists = None if lists is None else _list_tensors(lists)
+        self._by_list = lists is not None and any(isinstance(head, Order) for head in model.heads)
         hashed, tuned = (any(part in name for name in arrays) for part in (GRAMS, TOKENS))
         self._at_once = _TOKENS_AT_ONCE if tuned else _TEXTS_AT_ONCE if hashed else _AT_ONCE
 
@@ -77,12 +82,38 @@ class Learner:
         """The heads' losses, each the mean over the rows that have its label, in a sum by their weights."""
         outputs = self._outputs(rows_B)
         each = zip(self.model.heads, outputs, self.targets, self.weights)
-        losses = [head.weight * head_loss(head, out, target[rows_B], weight) for head, out, target, weight in each]
+        losses = [
+            head.weight * self._head_loss(head, out, target[rows_B], weight, rows_B)
+            for head, out, target, weight in each
+        ]
         return torch.stack(losses).sum()
+
+    def batches(self, rows_R: Tensor, size: int, generator: torch.Generator | None = None) -> Sequence[Tensor]:
+        """The rows in batches of about `size`, shuffled by the generator; where lists are learned, of whole lists."""
+        if not self._by_list or self._lists is None:
+            if generator is not None:
+                rows_R = rows_R[torch.randperm(len(rows_R), generator=generator).to(device())]
+            return torch.split(rows_R, size)
+        number_R = self._lists["number"][rows_R]
+        starts = torch.cat([torch.ones(1, dtype=torch.bool, device=device()), number_R[1:] != number_R[:-1]]).nonzero()
+        sizes = torch.diff(torch.cat([starts.flatten(), starts.new_tensor([len(rows_R)])])).tolist()
+        lists = torch.split(rows_R, sizes)
+        order = range(len(lists)) if generator is None else torch.randperm(len(lists), generator=generator).tolist()
+        batch = np.cumsum([len(lists[at]) for at in order]) // size
+        return [torch.cat([lists[order[at]] for at in own]) for own in _runs(batch)]
+
+    def _head_loss(self, head: Head, out: Tensor, target: Tensor, weight: Tensor | None, rows_B: Tensor) -> Tensor:
+        if self._lists is None:
+            return head_loss(head, out, target, weight)
+        lift_B = self._lists["lift"][rows_B]
+        if isinstance(head, Order):
+            drawn_B = torch.where(self._lists["own"][rows_B], 0.0, lift_B)
+            return list_loss(out, target, self._lists["number"][rows_B], drawn_B)
+        return head_loss(head, out + lift_B if isinstance(head, Binary) else out, target, weight)
 
     def mean_loss(self, rows_R: Tensor) -> float:
         """The loss over many rows, without gradients wanted."""
-        sums = [(float(self.loss(rows)), len(rows)) for rows in torch.split(rows_R, self._at_once)]
+        sums = [(float(self.loss(rows)), len(rows)) for rows in self.batches(rows_R, self._at_once)]
         return sum(value * n for value, n in sums) / max(1, sum(n for _, n in sums))
 
     def outputs(self, head: int) -> NDArray[np.float64]:
@@ -184,6 +215,16 @@ def draw_negatives(heads: Sequence[Head], targets: Sequence[Tensor], seed: int) 
             target = torch.where((target == 0) & left_out, torch.nan, target)
         drawn.append(target)
     return drawn
+
+
+def _list_tensors(lists: ListRows) -> dict[str, Tensor]:
+    return tensors({"number": lists.number_B, "own": lists.own_B, "lift": lists.lift_B.astype(np.float32)})
+
+
+def _runs(which: NDArray[np.int64]) -> list[list[int]]:
+    """The places of equal neighbours."""
+    cuts = np.flatnonzero(np.diff(which)) + 1
+    return [own.tolist() for own in np.split(np.arange(len(which)), cuts)]
 
 
 def _texts_of(batch: Mapping[str, Tensor], name: str, grams: Tensor) -> dict[str, Tensor]:

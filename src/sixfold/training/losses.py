@@ -1,5 +1,5 @@
 """What a head loses, and how classes are weighed."""
-# B = rows of a batch, C = classes, R = all rows
+# B = rows of a batch, C = classes, R = all rows, L = lists
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from sixfold.design.heads import AnyOf, Binary, Head, OneOf
 
-__all__ = ["class_weights", "head_loss"]
+__all__ = ["class_weights", "head_loss", "list_loss"]
 
 _GAMMA = 2.0
 
@@ -39,6 +39,25 @@ def head_loss(head: Head, out: Tensor, target: Tensor, weight: Tensor | None) ->
         loss = loss * (absent + (present - absent) * wanted)
     # The classes of one label count together as much as one label of a flag does, each by itself.
     return loss[known].mean() * (target.shape[1] if target.ndim == 2 else 1)
+
+
+def list_loss(out_B: Tensor, target_B: Tensor, list_B: Tensor, lift_B: Tensor) -> Tensor:
+    """Cross-entropy of a softmax over each list, the mean over lists with a positive (Cao et al., ICML 2007).
+
+    Args:
+        out_B: Scores; rows of a list stand together.
+        target_B: 0 or 1; several positives of a list share its weight.
+        list_B: The number of each row's list.
+        lift_B: Added to scores, which corrects for how rows were drawn (Bengio & Senecal, 2008).
+    """
+    _, which_B = torch.unique_consecutive(list_B, return_inverse=True)
+    count, score_B = int(which_B[-1]) + 1, out_B + lift_B
+    most_L = torch.full((count,), -torch.inf, device=out_B.device).scatter_reduce(0, which_B, score_B.detach(), "amax")
+    total_L = torch.zeros_like(most_L).index_add(0, which_B, torch.exp(score_B - most_L[which_B]))
+    loss_B = most_L[which_B] + torch.log(total_L)[which_B] - score_B
+    positives_L = torch.zeros_like(most_L).index_add(0, which_B, target_B)
+    mean_L = torch.zeros_like(most_L).index_add(0, which_B, loss_B * target_B) / positives_L.clamp(min=1.0)
+    return mean_L.sum() / (positives_L > 0).sum().clamp(min=1)
 
 
 def class_weights(heads: Sequence[Head], targets: Sequence[Tensor]) -> list[Tensor | None]:

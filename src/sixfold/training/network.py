@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sixfold.design.heads import AnyOf, Binary, Head, OneOf, Regression, WatchTime
+from sixfold.design.heads import AnyOf, Binary, Head, OneOf, Order, Regression, WatchTime
 from sixfold.design.kinds import Kind
 from sixfold.design.models import Network
+from sixfold.features.lists import LIST
 from sixfold.inference.encoding import fit as fit_encoder
 from sixfold.inference.inputs import Inputs
 from sixfold.inference.leaves import LEAVES, LeafCodes, leaf_folder
@@ -35,6 +36,7 @@ from sixfold.training.learner import (
     make_network,
     standardise,
 )
+from sixfold.training.lists import lists_of
 from sixfold.training.loop import Curve, Progress, device, fit
 from sixfold.training.losses import class_weights
 
@@ -80,19 +82,20 @@ def train_network(
     sizes = [target.shape[1] if target.ndim == 2 else 1 for target in targets]
     network = make_network(model, inputs.encoder, sizes=sizes, sources=sources).to(device())
     learned = [target[torch.from_numpy(train)] for target in targets]
-    _start_at_means(network, model.heads, learned)
+    rows_of_lists = lists_of(examples) if LIST in examples.column_names else None
+    lift = 0.0 if rows_of_lists is None else float(rows_of_lists.lift_B[train].mean())
+    _start_at_means(network, model.heads, learned, lift)
     weights = class_weights(model.heads, learned)
     arrays = encoded(inputs, examples)
     standardise(network, arrays, train)
-    learner = Learner(model, network, arrays, targets, weights)
+    learner = Learner(model, network, arrays, targets, weights, rows_of_lists)
     train_rows, held_rows = (learner.labelled(rows) for rows in (train, held))
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
         if words and words.augment:
             drawn = int(torch.randint(2**31, (1,), generator=generator))
             learner.read_anew(disguised(inputs, examples, train, words.augment, drawn))
-        order = torch.randperm(len(train_rows), generator=generator).to(device())
-        return torch.split(train_rows[order], model.training.batch_size)
+        return learner.batches(train_rows, model.training.batch_size, generator)
 
     curve = fit(
         model.name,
@@ -202,20 +205,22 @@ def _in_unit(head: Head, out_B: Tensor, arrays: dict[str, Tensor]) -> Tensor:
         return torch.softmax(out_B, 1)
     if isinstance(head, Binary | AnyOf):
         return torch.sigmoid(out_B)
-    if isinstance(head, Regression):
+    if isinstance(head, Regression | Order):
         return out_B
     seconds_B = torch.expm1(out_B.clamp(0.0, 20.0))
     duration_B = arrays[f"raw:{head.duration}"]
     return torch.where(duration_B > 0, torch.minimum(seconds_B, duration_B), seconds_B)
 
 
-def _start_at_means(network: AnyNetwork, heads: Sequence[Head], targets: Sequence[Tensor]) -> None:
-    """A head starts at its label's mean; else the first batches are spent on getting there."""
+def _start_at_means(network: AnyNetwork, heads: Sequence[Head], targets: Sequence[Tensor], lift: float) -> None:
+    """A head starts at its label's mean, less what lists lift it; else the first batches are spent on getting there."""
     for at, (head, target) in enumerate(zip(heads, targets)):
+        if isinstance(head, Order):
+            continue
         mean = torch.nanmean(target, 0)
         if isinstance(head, OneOf):
             mean = torch.log(mean.clamp(min=_RARE))
         elif isinstance(head, Binary | AnyOf):
-            mean = torch.logit(mean.clamp(_RARE, 1 - _RARE))
+            mean = torch.logit(mean.clamp(_RARE, 1 - _RARE)) - lift
         if bool(torch.isfinite(mean).all()):
             network.start_at(at, mean)

@@ -1,10 +1,10 @@
 """Training two towers on positives, with sampled negatives and the correction for how they were sampled."""
-# B = positives of a batch, S = sampled negatives, I = items, D = embedding width
+# B = positives of a batch, S = sampled negatives, I = items, N = rows of lists, D = embedding width
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -14,20 +14,23 @@ from torch import Tensor
 
 from sixfold.design.kinds import Kind
 from sixfold.design.models import TwoTower
+from sixfold.inference.encoding import Encoder
 from sixfold.inference.encoding import fit as fit_encoder
 from sixfold.inference.models import Card, write_card
 from sixfold.models.towers import TowerPair
 from sixfold.training.export import export
+from sixfold.training.lists import ListRows, lists_of
 from sixfold.training.loop import Curve, Progress, device, fit, tensors
+from sixfold.training.losses import list_loss
 
-__all__ = ["TowerData", "train_towers"]
+__all__ = ["TowerData", "TowerLists", "train_towers"]
 
 _NEGATIVES, _POWER = 1024, 0.75
 
 
 @dataclass(frozen=True)
 class TowerData:
-    """What towers are trained on."""
+    """What towers are trained on, where the stream tells what was liked."""
 
     positives: pa.Table
     """A row a positive: the query's columns at its time, and `part`."""
@@ -40,10 +43,64 @@ class TowerData:
     n_items: int
     """I, the rows of one period in `items`."""
 
+    @property
+    def queries(self) -> pa.Table:
+        """The rows of the query's side."""
+        return self.positives
+
+    def of(self, part: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The usable positives of a part, and the rows of their items."""
+        own = np.asarray(self.positives["part"].to_pylist(), object) == part
+        rows = np.flatnonzero(own & (self.period >= 0))
+        return rows, (self.period * self.n_items + self.item)[rows]
+
+    def learner(self, towers: TowerPair, query: Encoder, item: Encoder, seed: int) -> "Learner":
+        """What they learn by."""
+        return _ByPeriod(self, towers, query, item, seed)
+
+
+@dataclass(frozen=True)
+class TowerLists:
+    """What towers are trained on, where examples come in lists (see `features.lists`)."""
+
+    items: pa.Table
+    """The rows of lists with the item's columns; those of a list together."""
+    queries: pa.Table
+    """A row a list: the query's columns, and `part`."""
+    rows: ListRows
+
+    @classmethod
+    def of_examples(cls, examples: pa.Table, label: str) -> "TowerLists":
+        """The lists of what a label is true of."""
+        found = lists_of(examples)
+        liked = found.own_B & (np.asarray(examples[f"label.{label}"].fill_null(0.0), np.float64) > 0)
+        kept = np.flatnonzero(np.isin(found.number_B, found.number_B[liked]))
+        items, rows = examples.take(kept), found.take(kept)
+        return cls(items, items.filter(pa.array(rows.own_B)), rows)
+
+    def of(self, part: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The lists of a part, and the rows of their items."""
+        own = np.asarray(self.queries["part"].to_pylist(), object) == part
+        return np.flatnonzero(own), np.flatnonzero(np.repeat(own, self.rows.sizes))
+
+    def learner(self, towers: TowerPair, query: Encoder, item: Encoder, seed: int) -> "Learner":
+        """What they learn by."""
+        return _ByList(self, towers, query, item)
+
+
+class Learner(Protocol):
+    """A loss over some rows of the query's side, and how these are put together."""
+
+    def loss(self, rows_B: Tensor) -> Tensor:
+        """Of one batch."""
+
+    def batches(self, rows: NDArray[np.int64], size: int, generator: torch.Generator | None) -> list[Tensor]:
+        """The rows in batches, shuffled by the generator."""
+
 
 def train_towers(
     model: TwoTower,
-    data: TowerData,
+    data: TowerData | TowerLists,
     names: Mapping[str, Sequence[str]],
     kinds: dict[str, Kind],
     folder: Path,
@@ -54,48 +111,29 @@ def train_towers(
 ) -> Curve:
     """Sampled softmax, corrected for how negatives are sampled (Bengio & Senecal, 2008; Yi et al., RecSys 2019).
 
-    Negatives are drawn in proportion to the items' counts to the power of .75, once a batch; a batch holds positives
-    of one period, whose items' columns are those of its start. Writes `query.onnx`, `item.onnx`, `model.json`.
+    Writes `query.onnx`, `item.onnx`, `model.json`.
 
     Args:
         names: Canonical names of the inputs of `query` and `item`.
         key: The item's vocabulary, the entity's name.
     """
     torch.manual_seed(seed)
-    part = np.asarray(data.positives["part"].to_pylist(), object)
-    usable = data.period >= 0
-    train, held = np.flatnonzero((part == "train") & usable), np.flatnonzero((part == "validation") & usable)
-    rows = data.period * data.n_items + data.item
-    item = fit_encoder(data.items.take(rows[train]), kinds, names["item"])
-    query = fit_encoder(data.positives.take(train), kinds, names["query"], vocabularies=item.vocabularies)
+    (train, learned), (held, _) = data.of("train"), data.of("validation")
+    item = fit_encoder(data.items.take(learned), kinds, names["item"])
+    query = fit_encoder(data.queries.take(train), kinds, names["query"], vocabularies=item.vocabularies)
     towers = TowerPair(query, item, model.size, key).to(device())
-    queries, items = tensors(query.encode_table(data.positives)), tensors(item.encode_table(data.items))
-    rows_at = torch.from_numpy(rows).to(device())
-    sampler = _Sampler(np.bincount(data.item[train], minlength=data.n_items), seed)
-
-    def loss(rows_B: Tensor) -> Tensor:
-        negative_S, log_q_S = sampler.draw()
-        start = int(data.period[int(rows_B[0])]) * data.n_items
-        query_BD = towers.query({name: array[rows_B] for name, array in queries.items()})
-        positive_BD = towers.item({name: array[rows_at[rows_B]] for name, array in items.items()})
-        negative_SD = towers.item({name: array[negative_S + start] for name, array in items.items()})
-        score_B1 = (query_BD * positive_BD).sum(1, keepdim=True)
-        score_BS = query_BD @ negative_SD.T - log_q_S
-        same_BS = (rows_at[rows_B][:, None] - start) == negative_S
-        score_BS = score_BS.masked_fill(same_BS, -1e9)
-        target_B = torch.zeros(len(rows_B), dtype=torch.long, device=rows_B.device)
-        return torch.nn.functional.cross_entropy(torch.cat([score_B1, score_BS], 1), target_B)
+    learner = data.learner(towers, query, item, seed)
 
     def validate() -> float:
-        losses = [(float(loss(b)), len(b)) for b in _by_period(held, data.period, 4096, None)]
+        losses = [(float(learner.loss(b)), len(b)) for b in learner.batches(held, 4096, None)]
         return sum(value * n for value, n in losses) / max(1, sum(n for _, n in losses))
 
     curve = fit(
         model.name,
         towers,
         model.training,
-        batches=lambda generator: _by_period(train, data.period, model.training.batch_size, generator),
-        loss=loss,
+        batches=lambda generator: learner.batches(train, model.training.batch_size, generator),
+        loss=learner.loss,
         validate=validate,
         decay_embeddings=True,
         seed=seed,
@@ -104,13 +142,76 @@ def train_towers(
     folder.mkdir(parents=True, exist_ok=True)
     towers.cpu()
     for side, tower, encoder, table in (
-        ("query", towers.query, query, data.positives),
+        ("query", towers.query, query, data.queries),
         ("item", towers.item, item, data.items),
     ):
         sample = encoder.encode_table(table.slice(0, 64))
         export(tower, sample, ["vector"], folder / f"{side}.onnx")
     write_card(folder, Card("two_tower", (), {"query": query, "item": item}))
     return curve
+
+
+class _ByPeriod:
+    """Negatives are drawn in proportion to the items' counts to the power of .75, once a batch.
+
+    A batch holds positives of one period, whose items' columns are those of its start.
+    """
+
+    def __init__(self, data: TowerData, towers: TowerPair, query: Encoder, item: Encoder, seed: int) -> None:
+        self._data, self._towers = data, towers
+        self._queries = tensors(query.encode_table(data.positives))
+        self._items = tensors(item.encode_table(data.items))
+        self._rows_at = torch.from_numpy(data.period * data.n_items + data.item).to(device())
+        train, _ = data.of("train")
+        self._sampler = _Sampler(np.bincount(data.item[train], minlength=data.n_items), seed)
+
+    def loss(self, rows_B: Tensor) -> Tensor:
+        negative_S, log_q_S = self._sampler.draw()
+        start = int(self._data.period[int(rows_B[0])]) * self._data.n_items
+        query_BD = self._towers.query({name: array[rows_B] for name, array in self._queries.items()})
+        positive_BD = self._towers.item({name: array[self._rows_at[rows_B]] for name, array in self._items.items()})
+        negative_SD = self._towers.item({name: array[negative_S + start] for name, array in self._items.items()})
+        score_B1 = (query_BD * positive_BD).sum(1, keepdim=True)
+        score_BS = query_BD @ negative_SD.T - log_q_S
+        same_BS = (self._rows_at[rows_B][:, None] - start) == negative_S
+        score_BS = score_BS.masked_fill(same_BS, -1e9)
+        target_B = torch.zeros(len(rows_B), dtype=torch.long, device=rows_B.device)
+        return torch.nn.functional.cross_entropy(torch.cat([score_B1, score_BS], 1), target_B)
+
+    def batches(self, rows: NDArray[np.int64], size: int, generator: torch.Generator | None) -> list[Tensor]:
+        return _by_period(rows, self._data.period, size, generator)
+
+
+class _ByList:
+    """What was chosen against the other items of its list."""
+
+    def __init__(self, data: TowerLists, towers: TowerPair, query: Encoder, item: Encoder) -> None:
+        self._towers = towers
+        self._queries = tensors(query.encode_table(data.queries))
+        self._items = tensors(item.encode_table(data.items))
+        self._own, self._sizes = torch.from_numpy(data.rows.own_B).to(device()), data.rows.sizes
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        drawn = np.where(data.rows.own_B, 0.0, data.rows.lift_B).astype(np.float32)
+        self._drawn = torch.from_numpy(drawn).to(device())
+
+    def loss(self, rows_B: Tensor) -> Tensor:
+        lists = rows_B.cpu().numpy()
+        size = self._sizes[lists]
+        which = np.repeat(np.arange(len(lists)), size)
+        places = np.arange(len(which)) - np.repeat(np.cumsum(size) - size, size) + self._starts[lists][which]
+        which_N, rows_N = (torch.from_numpy(one).to(device()) for one in (which, places))
+        query_BD = self._towers.query({name: array[rows_B] for name, array in self._queries.items()})
+        item_ND = self._towers.item({name: array[rows_N] for name, array in self._items.items()})
+        score_N = (query_BD[which_N] * item_ND).sum(1)
+        return list_loss(score_N, self._own[rows_N].float(), which_N, self._drawn[rows_N])
+
+    def batches(self, rows: NDArray[np.int64], size: int, generator: torch.Generator | None) -> list[Tensor]:
+        """Lists in batches of about `size` rows."""
+        if generator is not None:
+            rows = rows[torch.randperm(len(rows), generator=generator).numpy()]
+        batch = np.cumsum(self._sizes[rows]) // size
+        cuts = np.flatnonzero(np.diff(batch)) + 1
+        return [torch.from_numpy(own).to(device()) for own in np.split(rows, cuts) if len(own)]
 
 
 class _Sampler:
