@@ -119,3 +119,26 @@ def test_users_who_ask_often_are_drawn_as_one():
     statistic = list_statistic("recall", 5, ranks, np.array(list("aaabbb")))
     assert statistic.users.tolist() == ["a", "b"]
     assert statistic.values(np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])).tolist() == [0.5, 1.0, 0.0]
+
+
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=60)
+def test_rows_of_lists_rank_as_a_matrix_does(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 7, rng.integers(1, 6))
+    number = np.repeat(np.sort(rng.choice(100, len(sizes), replace=False)), sizes)
+    scores = rng.choice([0.0, 1.0, 2.0, np.nan], len(number))
+    kept, own = rng.random(len(number)) < 0.8, np.zeros(len(number), bool)
+    starts = np.cumsum(sizes) - sizes
+    own[starts + rng.integers(0, sizes)] = True
+    found = lists.rank_rows(scores, list_N=number, own_N=own, kept_N=kept)
+    assert found.query_P.tolist() == list(range(len(sizes)))
+    for at, (start, size) in enumerate(zip(starts, sizes)):
+        part = slice(start, start + size)
+        mine = int(np.flatnonzero(own[part])[0])
+        if not kept[part][mine]:
+            assert np.isinf(found.rank_P[at]), "what a filter rules out is missed"
+            continue
+        keep = kept[part].copy()
+        matrix = rank([scores[part]], [(0, mine)], keep=[keep])
+        assert found.rank_P[at] == matrix.rank_P[0]

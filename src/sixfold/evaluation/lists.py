@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sixfold.evaluation.statistic import Statistic, Sums, Undefined, by_user
 
-__all__ = ["Ranks", "list_statistic", "rank_in_lists", "rank_items"]
+__all__ = ["Ranks", "list_statistic", "rank_in_lists", "rank_items", "rank_rows"]
 
 _BLOCK = 4_000_000
 """Scores held at once."""
@@ -81,6 +81,27 @@ def rank_in_lists(lists: NDArray[np.int64], *, query_P: Ints, item_P: Ints) -> R
     query_P, item_P = np.asarray(query_P)[order], np.asarray(item_P)[order]
     found = lists[query_P] == item_P[:, None]
     return Ranks(query_P, np.where(found.any(axis=1), found.argmax(axis=1) + 1.0, np.inf))
+
+
+def rank_rows(score_N: NDArray[Any], *, list_N: Ints, own_N: NDArray[np.bool_], kept_N: NDArray[np.bool_]) -> Ranks:
+    """Look up where the one row of each list that was chosen stands by its score.
+
+    Args:
+        score_N: Scores of the rows of lists, those of a list together; NaN goes last.
+        list_N: The list of each row, ascending.
+        own_N: Which row of each list was chosen.
+        kept_N: Which rows are answered at all; one that was chosen and is not kept is not in its list.
+
+    Returns:
+        A rank for each list, in their order; equal scores stand in the order of the rows.
+    """
+    score_N = np.where(np.isnan(score_N), -np.inf, score_N)
+    own = np.flatnonzero(own_N)
+    which_N = np.searchsorted(list_N[own], list_N)
+    at_N = own[which_N]
+    ahead_N = (score_N > score_N[at_N]) | ((score_N == score_N[at_N]) & (np.arange(len(score_N)) < at_N))
+    rank = np.bincount(which_N, ahead_N & kept_N, len(own)) + 1.0
+    return Ranks(np.arange(len(own)), np.where(kept_N[own], rank, np.inf))
 
 
 def list_statistic(

@@ -28,9 +28,11 @@ from sixfold.evaluation.statistic import Statistic, Undefined
 from sixfold.inference.models import Towers
 from sixfold.inference.models import load as load_model
 from sixfold.inference.policy import of_scores
+from sixfold.pipeline.example_lists import ExampleLists
 from sixfold.pipeline.job import Job
 from sixfold.pipeline.labelled import classes_of, label_of, within
 from sixfold.pipeline.lists import AskedLists
+from sixfold.registry import Release
 
 __all__ = ["Evaluated", "deployed", "evaluate_step", "read_evaluated"]
 
@@ -89,7 +91,7 @@ def _has(system: System, model: Model, metric: Metric) -> bool:
     if metric.name == PREVALENCE:
         return False
     if METRICS[metric.name].source == "lists":
-        return isinstance(model, TwoTower | Rule | ItemNeighbours)
+        return system.negatives is not None or isinstance(model, TwoTower | Rule | ItemNeighbours)
     if not isinstance(model, Network | Trees):
         return False
     own = {name for head in model.heads for name in system.outputs(head.label.name)}
@@ -116,11 +118,22 @@ class _Meter:
         return np.asarray(rank[np.asarray(encoded.indices)], np.int64)
 
     @cached_property
+    def _champion(self) -> Release:
+        return self.job.releases.open(str(self.job.releases.current()))
+
+    @cached_property
     def _cache(self) -> dict[str, Any]:
         return {}
 
+    @cached_property
+    def lists(self) -> ExampleLists | None:
+        """The lists that come with the examples, where the framing makes them."""
+        return None if self.job.system.negatives is None else ExampleLists(self.job, self.examples)
+
     @property
     def n_queries(self) -> int:
+        if self.lists is not None:
+            return int(self.lists.own.sum())
         asked = [one for one in self._cache.values() if isinstance(one, AskedLists)]
         return len(asked[0].queries) if asked else 0
 
@@ -179,7 +192,7 @@ class _Meter:
         name = f"{CHAMPION}.{model.name}" if champion else model.name
         if name not in self._cache:
             if champion:
-                release = self.job.releases.open(str(self.job.releases.current()))
+                release = self._champion
                 scorer = release.model(release.system.deployment.predict.name, threads=2)
             else:
                 scorer = load_model(
@@ -193,6 +206,8 @@ class _Meter:
         return self._cache[name]  # type: ignore[no-any-return]
 
     def _list_statistic(self, metric: Metric, model: Model) -> Statistic:
+        if self.lists is not None:
+            return self._listed(metric, model, self.lists)
         positives = getattr(model, "positives", None)
         labels = [m.positives.name for m in self.job.system.models.values() if isinstance(m, TwoTower | ItemNeighbours)]
         label = positives.name if positives is not None else next(iter(labels), next(iter(self.job.system.labels)))
@@ -202,3 +217,18 @@ class _Meter:
             self._cache[key] = asked.ranks(model)
         among = None if metric.slice is None else asked.among(self.job.system.slices[metric.slice])
         return list_statistic(metric.name, metric.k, self._cache[key], asked.users, among_Q=among)
+
+    def _listed(self, metric: Metric, model: Model, lists: ExampleLists) -> Statistic:
+        """A metric of the lists that come with the examples."""
+        champion = metric.model == CHAMPION
+        key = f"ranks of {CHAMPION if champion else model.name}"
+        if key not in self._cache:
+            if isinstance(model, Network | Trees):
+                system = self._champion.system if champion else self.job.system
+                scores = lists.ordered(self._scores(model, champion=champion), system)
+            else:
+                assert isinstance(model, Rule | TwoTower | ItemNeighbours), "there are no other models"
+                scores = lists.scores(model)
+            self._cache[key] = lists.ranks(scores)
+        among_Q = self._among(metric.slice)[lists.own]
+        return list_statistic(metric.name, metric.k, self._cache[key], self.users[lists.own], among_Q=among_Q)
