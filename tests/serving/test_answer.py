@@ -70,6 +70,21 @@ def test_filters_remove_what_was_bought_and_what_is_not_available_and_null_count
     assert {item.source for item in answered} == {"request"}
 
 
+def test_what_the_catalogue_and_the_query_tell_is_filtered_before_anything_is_read_of_an_item():
+    looked_up = []
+
+    def counted(names, base, now_us):
+        if any(name not in base for name in names):
+            looked_up.extend(base["item"].to_list() if "item" in base else [])
+        return read(names, base, now_us)
+
+    listed = column(FLAG, [key != "c" for key in KEYS])
+    items = Items(NOW_US, np.array(KEYS, object), {"items.listed": listed}, np.arange(5), {}, {})
+    found = Answerer(SYSTEM, counted, lambda: items, [], Scorer()).answer(Question("r", "p", 5, NOW_US, {}))
+    assert [item.key for item in found.items] == ["d", "b", "e"]
+    assert set(looked_up) == {"b", "d", "e"}, "p bought a, and c is not listed"
+
+
 def test_each_item_names_the_source_that_proposed_it_first():
     answered = ask(answerer((Listed("first", [1, 3]), 2), (Listed("second", [3, 0]), 2)), key="q")
     assert [(item.key, item.source) for item in answered] == [("d", "first"), ("b", "first"), ("a", "second")]

@@ -129,6 +129,17 @@ class System:
             reads = [on for join in self.row.joins if join.table == group for on in join.on]
         return frozenset().union(*(self.depends(read) for read in reads))
 
+    def read_for(self, names: Iterable[str]) -> frozenset[str]:
+        """What these names come down to: instead of a derived value, what it is computed from; `now` left out."""
+        found: set[str] = set()
+        for name in names:
+            group, _, column = name.partition(".")
+            if group in self.derived:
+                found |= self.read_for(next(e for c, e, _ in self.derived[group].columns if c == column).names)
+            elif name != "now":
+                found.add(name)
+        return frozenset(found)
+
     def shares_budget(self, step: Pace) -> tuple[str, ...]:
         """Canonical names of the keys whose items spend one budget: those that `spent` is kept for, else the item."""
         group = self.features.get(step.spent.group)

@@ -119,6 +119,8 @@ class Answerer:
         self._sources, self._scorer = sources, scorer
         self._conditions = [c for c in (system.available, *system.filters) if c is not None]
         self._filtered = frozenset().union(*(c.names for c in self._conditions))
+        self._reads = [system.read_for(c.names) for c in self._conditions]
+        self._read_early = frozenset().union(*self._reads)
         steps = {str(column) for step in system.deployment.rerank for column in step.columns}
         paced = [step for step in system.deployment.rerank if isinstance(step, Pace)]
         steps |= {name for step in paced for name in system.shares_budget(step)}
@@ -190,13 +192,14 @@ class Answerer:
         """What those filters leave that read nothing but the query's side and what the catalogue holds anyway."""
         if found.places is None or not len(found.keys):
             return found
-        columns = {**items.columns, **asked.columns}
-        early = [one for one in self._conditions if one.names <= columns.keys()]
-        keep = np.ones(len(found.keys), bool)
-        for one in early:
-            own = {name: columns[name] for name in one.names}
-            of_all = {n: a if n in asked.columns or length(a) == 1 else a.take(found.places) for n, a in own.items()}
-            keep &= condition(one, of_all, asked.now_us, self._system.timezone, len(keep))
+        rows, own = len(found.keys), items.at(found.places, self._read_early)
+        columns = {**own, **asked.columns, self._item: Values(found.keys, np.ones(rows, bool))}
+        keep = np.ones(rows, bool)
+        for one, read in zip(self._conditions, self._reads):
+            if read <= columns.keys():
+                # Everything is there: only derived values are computed.
+                known = self._read(one.names - {"now"}, {name: columns[name] for name in read}, asked.now_us)
+                keep &= condition(one, known, asked.now_us, self._system.timezone, rows)
         return found if keep.all() else _Found(found.keys[keep], found.sources[keep], found.places[keep], found.more)
 
     def _filter(

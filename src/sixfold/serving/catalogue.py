@@ -101,6 +101,10 @@ class Items:
     embedded: Mapping[str, Embedded]
     """For each model with an item tower."""
 
+    def at(self, places: NDArray[np.int64], names: Collection[str]) -> dict[str, Array]:
+        """Those of these columns that are kept, of the items at these places or of one row that stands for all."""
+        return {name: column.take(places) for name, column in self.columns.items() if name in names}
+
 
 class Catalogue:
     """Keeps the items fresh in the background.

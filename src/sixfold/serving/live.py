@@ -132,9 +132,10 @@ class Live:
         if system.item is None:
             return None, None
         made = _sources(self.release, self.reader.columns)
-        also = frozenset().union(*(s.names for s, _ in made.sources if isinstance(s, QueryRule)))
+        also = frozenset().union(*(s.reads for s, _ in made.sources if isinstance(s, QueryRule)))
         # What filters read of the items' tables, so that they need not look up all items for each request.
-        also |= {name for c in system.filters for name in c.names if name.split(".")[0] in system.tables}
+        read = frozenset().union(*(system.read_for(c.names) for c in system.filters))
+        also |= {name for name in read if name.split(".")[0] in system.tables}
         catalogue = Catalogue(
             system,
             self._store,
@@ -314,4 +315,4 @@ def _rule(system: System, name: str, read: Read) -> Source:
     assert system.item is not None, "sources are made for a design with items"
     if all(system.depends(read_name) <= {system.item} for read_name in rule.names):
         return ItemRule(name)
-    return QueryRule(name, rule.names, rule, system.item, read, system.timezone)
+    return QueryRule(name, rule.names, system.read_for(rule.names), rule, system.item, read, system.timezone)

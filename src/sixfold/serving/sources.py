@@ -57,6 +57,8 @@ class QueryRule:
 
     name: str
     names: frozenset[str]
+    reads: frozenset[str]
+    """What these come down to, of which the catalogue keeps the item's side."""
     expression: Expression
     item: str
     read: Read
@@ -67,7 +69,7 @@ class QueryRule:
         rows = len(places)
         if not rows:
             return places
-        side = {name: column if len(items.keys) == 1 else column.take(places) for name, column in items.columns.items()}
+        side = items.at(places, self.reads)
         base = {**side, **asked.columns, self.item: Values(items.keys[places], np.ones(rows, bool))}
         columns = self.read(self.expression.names, base, asked.now_us)
         values = numbers(evaluate(self.expression, columns, asked.now_us, self.timezone), rows)
