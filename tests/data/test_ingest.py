@@ -9,6 +9,7 @@ import sixfold as sf
 from sixfold.data.ingested import Ingested
 from sixfold.data.rows import RowChecker
 from sixfold.design import resolve
+from sixfold.errors import InvalidField
 from sixfold.stores.lmdb_log import LmdbLog
 from sixfold.stores.log import NewEvent
 
@@ -218,6 +219,22 @@ def test_a_changed_file_is_read_anew_and_nothing_is_there_twice(world):
     assert len(world.rows(stream)) == 4
     assert len(world.refused("plays")) == 1
     assert len(list((world.folder / "plays").glob("*.parquet"))) == 1
+
+
+def test_an_optional_file_may_come_later_and_go_again(world):
+    stream = plays(sf.Csv("a.csv", optional=True))
+    (one,) = world.ingest(stream).sources
+    assert (one.source, one.read) == ("a.csv (optional)", 0)
+    world.text(
+        "a.csv", "\n".join([",".join(ROWS[0]), *(",".join(str(x) for x in row.values()) for row in ROWS)]) + "\n"
+    )
+    assert world.ingest(stream).sources[0].new == 3
+    assert world.rows(stream, COLUMNS) == TYPED
+    (world.data / "a.csv").unlink()
+    world.ingest(stream)
+    assert world.rows(stream, COLUMNS) == []
+    with pytest.raises(InvalidField, match="there: a query needs its columns"):
+        sf.Query("select * from a", a=sf.Csv("a.csv", optional=True))
 
 
 def test_a_run_that_was_cut_off_leaves_nothing_behind(world):

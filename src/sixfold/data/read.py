@@ -37,7 +37,7 @@ def files_of(source: Source, data: Path, *, part: str) -> list[Path]:
     """The files that a source reads, a query's inputs' too.
 
     Raises:
-        NoSuchFile: nothing matches one of its paths.
+        NoSuchFile: nothing matches one of its paths, and the source is not optional.
     """
     if isinstance(source, Database):
         return []
@@ -46,7 +46,7 @@ def files_of(source: Source, data: Path, *, part: str) -> list[Path]:
     found: list[Path] = []
     for pattern in source.paths:
         paths = sorted(data / name for name in glob.glob(pattern, root_dir=data, recursive=True))
-        if not paths:
+        if not paths and not source.optional:
             raise NoSuchFile(where=source.at, part=part, pattern=pattern, folder=str(data))
         found += [path for path in paths if path.is_file()]
     return list(dict.fromkeys(found))

@@ -14,10 +14,13 @@ class File:
     """Files of one format; each path may be a glob, relative to the data folder."""
 
     paths: tuple[str, ...]
+    optional: bool
+    """Whether there may be no such file: then there are no rows, and a run's table of what it ingested says so."""
     at: str = field(repr=False, compare=False)
 
-    def __init__(self, *paths: str) -> None:
+    def __init__(self, *paths: str, optional: bool = False) -> None:
         object.__setattr__(self, "paths", paths)
+        object.__setattr__(self, "optional", optional)
         object.__setattr__(self, "at", caller())
         if not paths or not all(isinstance(path, str) and path for path in paths):
             raise InvalidField(
@@ -25,7 +28,7 @@ class File:
             )
 
     def __str__(self) -> str:
-        return ", ".join(self.paths)
+        return ", ".join(self.paths) + (" (optional)" if self.optional else "")
 
 
 class Parquet(File):
@@ -62,6 +65,9 @@ class Query:
             if not isinstance(source, File | Query):
                 rule = "a file source or a Query"
                 raise InvalidField(where=self.at, part="Query", field=name, rule=rule, value=source)
+            if isinstance(source, File) and source.optional:
+                rule = "a file that is there: a query needs its columns"
+                raise InvalidField(where=self.at, part="Query", field=name, rule=rule, value=str(source))
 
     def __str__(self) -> str:
         return f"query over {', '.join(str(source) for _, source in self.inputs) or 'nothing'}"
