@@ -179,6 +179,16 @@ def test_members_join_more_groups_over_time_and_most_events_begin_with_their_org
     assert ask(folder, query)[0] > 0.8
 
 
+def test_times_of_events_have_the_weekdays_and_hours_that_members_like(folder: Path) -> None:
+    truth = world.Truth.load(folder)
+    with duckdb.connect() as connection:
+        local = f"select make_timestamp((time + utc_offset) * 1000) as t from '{folder}/events.csv'"
+        found = connection.sql(f"select isodow(t) - 1 as weekday, hour(t) as hour from ({local})").fetchnumpy()
+    assert (found["weekday"] == truth.weekday_E).all()
+    assert ((found["hour"] >= 17) == (truth.evening_E > 0)).all()
+    assert set(found["hour"].tolist()) == set(range(9, 22))
+
+
 def test_a_title_has_two_words_of_its_topic(folder: Path) -> None:
     titles = Path(folder / "events.csv").read_text().splitlines()[1:]
     topic_of: dict[str, set[int]] = {}
