@@ -11,7 +11,7 @@ from sixfold.errors import StateMismatch
 from sixfold.features.layout import Layout
 from sixfold.stores.online import MAX_KEY_BYTES
 
-__all__ = ["group_space", "pack", "row_keys", "table_space", "unpack"]
+__all__ = ["beside_space", "group_space", "pack", "pairs_space", "row_keys", "table_space", "unpack"]
 
 
 def group_space(group: str) -> str:
@@ -22,6 +22,16 @@ def group_space(group: str) -> str:
 def table_space(table: str) -> str:
     """The space of a table's rows."""
     return f"table:{table}"
+
+
+def pairs_space(table: str) -> str:
+    """The space of a relation's pairs, by the key of who asks."""
+    return f"pairs:{table}"
+
+
+def beside_space(group: str) -> str:
+    """The space of what a group keeps beside each first key."""
+    return f"beside:{group}"
 
 
 def row_keys(texts: Iterable[str]) -> list[bytes]:

@@ -1,0 +1,97 @@
+"""Features read through a relation: who is paired with whom as of a time, in stream, serving and batch."""
+
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+import sixfold as sf
+from sixfold.design.kinds import Kind
+from sixfold.features import relations
+from sixfold.features.arrays import column
+from sixfold.features.serving import Reader
+from sixfold.features.state import StateWriter
+from sixfold.stores import LmdbStore, Record
+
+HOUR, DAY = 3_600_000_000, 86_400_000_000
+member, event, group = (sf.Entity(name) for name in ("member", "event", "group"))
+friend = member.alias("friend")
+
+
+def design(**own: Any) -> sf.System:
+    """Members who answer invitations to events of groups, and have friends."""
+    rsvps = sf.Events("rsvps", [], member.key(), event.key(), time=sf.Time(unit="us"), going=sf.Flag())
+    events = sf.Table("events", [], event.key(), group=group.key())
+    memberships = sf.Table("memberships", [], member.key(), group.key(), valid_from="joined", joined=sf.Time(unit="us"))
+    friendships = sf.Table("friendships", [], member.key(), friend.key(), valid_from="since", since=sf.Time(unit="us"))
+    made = {
+        "circle": sf.Features("circle", memberships, rsvps, yes_30d=sf.count(window="30d", where="going")),
+        "friends": sf.Features("friends", (friendships, event), rsvps, going=sf.count(where="going"),
+            share=sf.rate("going", prior=(1, 2)), idle_s=sf.since_last()),
+        **{name: make(friendships, memberships, rsvps) for name, make in own.items()},
+    }  # fmt: skip
+    yes = sf.Label("yes", "going")
+    trees = sf.Trees("trees", inputs=list(made.values()), heads=[sf.Binary(yes)])
+    return sf.System(
+        "small",
+        sf.Requirements(goal="test", p99_ms=50),
+        sf.Framing(query=member, item=event, examples=rsvps, labels=[yes]),
+        sf.Data(rsvps, events, memberships, friendships, *made.values()),
+        sf.Models(trees),
+        sf.Evaluation(split=sf.ByTime(validation="1d", test="1d"), metrics=["auc(yes)"]),
+        sf.Deployment(predict=trees, value="yes"),
+    )
+
+
+def row(offset: int, table: str, valid_from: int, **values: Any) -> Record:
+    own = {"memberships": "joined", "friendships": "since"}.get(table)
+    values |= {own: valid_from} if own else {}
+    payload = {"valid_from": valid_from, **values}
+    return Record(offset, valid_from, table, valid_from, msgspec.msgpack.encode(payload))
+
+
+def rsvp(offset: int, at: int, who: str, what: str, *, going: bool = True) -> Record:
+    values = {"member": who, "event": what, "time": at, "known": at, "going": going}
+    return Record(offset, at, "rsvps", at, msgspec.msgpack.encode(values))
+
+
+def texts(name: str, values: list[str | None]) -> Any:
+    return column(Kind("text", domain=name), values)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with closing(LmdbStore(tmp_path / "state", map_bytes=64 << 20)) as opened:
+        yield opened
+
+
+def read(store: Any, system: sf.System, who: str | None, what: list[str | None], now: int) -> dict[str, list[Any]]:
+    names = [f"{g.name}.{a.name}" for g in system.features.values() for a in g.aggregates]
+    found = Reader(system, store).columns(names, {"member": texts("member", [who]), "event": texts("event", what)}, now)
+    return {name: found[name].to_list() for name in names}
+
+
+def test_what_friends_said_counts_from_when_they_are_friends(store):
+    StateWriter(system := design(), store).apply(
+        [
+            row(0, "events", 0, event="e", group="g"),
+            row(1, "events", 0, event="f", group="h"),
+            row(2, "memberships", 5, member="a", group="g"),
+            row(3, "friendships", 10, member="a", friend="b"),
+            row(4, "friendships", 20, member="a", friend="c"),
+            rsvp(5, 30, "b", "e"),
+            rsvp(6, 31, "c", "e"),
+            rsvp(7, 32, "c", "f", going=False),
+            rsvp(8, 33, "d", "e"),
+        ]
+    )
+    found = read(store, system, "a", ["e", "f", None], 50)
+    assert found["friends.going"] == [2.0, 0.0, 0.0]
+    assert found["friends.share"] == pytest.approx([2 / 3 * 2, 1 / 2 + 1 / 3, 1 / 2])
+    assert found["circle.yes_30d"] == [3.0]
+    assert read(store, system, "a", ["e"], 15)["circle.yes_30d"] == [3.0]  # as of the latest event, rule T5
+    assert read(store, system, "a", ["e"], 15)["friends.going"] == [1.0]
+    assert read(store, system, "nobody", ["e"], 50)["friends.going"] == [0.0]
+    assert read(store, system, None, ["e"], 50)["circle.yes_30d"] == [0.0]
