@@ -3,14 +3,17 @@
 from contextlib import closing
 from typing import Any
 
+import duckdb
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import sixfold as sf
 from sixfold.design.kinds import Kind
 from sixfold.features import relations
 from sixfold.features.arrays import column
+from sixfold.features.batch import attach
 from sixfold.features.serving import Reader
 from sixfold.features.state import StateWriter
 from sixfold.stores import LmdbStore, Record
@@ -61,6 +64,20 @@ def texts(name: str, values: list[str | None]) -> Any:
     return column(Kind("text", domain=name), values)
 
 
+def some_records() -> list[Record]:
+    return [
+        row(0, "events", 0, event="e", group="g"),
+        row(1, "events", 0, event="f", group="h"),
+        row(2, "memberships", 5, member="a", group="g"),
+        row(3, "friendships", 10, member="a", friend="b"),
+        row(4, "friendships", 20, member="a", friend="c"),
+        rsvp(5, 30, "b", "e"),
+        rsvp(6, 31, "c", "e"),
+        rsvp(7, 32, "c", "f", going=False),
+        rsvp(8, 33, "d", "e"),
+    ]
+
+
 @pytest.fixture
 def store(tmp_path):
     with closing(LmdbStore(tmp_path / "state", map_bytes=64 << 20)) as opened:
@@ -74,19 +91,7 @@ def read(store: Any, system: sf.System, who: str | None, what: list[str | None],
 
 
 def test_what_friends_said_counts_from_when_they_are_friends(store):
-    StateWriter(system := design(), store).apply(
-        [
-            row(0, "events", 0, event="e", group="g"),
-            row(1, "events", 0, event="f", group="h"),
-            row(2, "memberships", 5, member="a", group="g"),
-            row(3, "friendships", 10, member="a", friend="b"),
-            row(4, "friendships", 20, member="a", friend="c"),
-            rsvp(5, 30, "b", "e"),
-            rsvp(6, 31, "c", "e"),
-            rsvp(7, 32, "c", "f", going=False),
-            rsvp(8, 33, "d", "e"),
-        ]
-    )
+    StateWriter(system := design(), store).apply(some_records())
     found = read(store, system, "a", ["e", "f", None], 50)
     assert found["friends.going"] == [2.0, 0.0, 0.0]
     assert found["friends.share"] == pytest.approx([2 / 3 * 2, 1 / 2 + 1 / 3, 1 / 2])
@@ -95,3 +100,46 @@ def test_what_friends_said_counts_from_when_they_are_friends(store):
     assert read(store, system, "a", ["e"], 15)["friends.going"] == [1.0]
     assert read(store, system, "nobody", ["e"], 50)["friends.going"] == [0.0]
     assert read(store, system, None, ["e"], 50)["circle.yes_30d"] == [0.0]
+
+
+class Rows:
+    """Records as ingestion leaves them; those of files come first."""
+
+    def __init__(self, con: Any, system: sf.System, records: list[Record], *, files: int = 0) -> None:
+        self.offset = len(records) - files - 1
+        for name in ("rsvps", "events", "memberships", "friendships"):
+            keys = [key.name for key in (system.streams | system.tables)[name].keys]
+            texts = ["group"] if name == "events" else []
+            columns = {one: pa.string() for one in (*keys, *texts)}
+            columns |= dict.fromkeys(("time", "known") if name == "rsvps" else ("valid_from",), pa.int64())
+            columns |= {"going": pa.bool_()} if name == "rsvps" else {}
+            columns |= {"friendships": {"since": pa.int64()}, "memberships": {"joined": pa.int64()}}.get(name, {})
+            columns |= dict.fromkeys(("offset", "arrival"), pa.int64())
+            own = [
+                {**msgspec.msgpack.decode(r.payload), "offset": r.offset - files, "arrival": r.arrival_us}
+                for r in records
+                if r.stream == name
+            ]
+            con.register(f"in_{name}", pa.Table.from_pylist(own, pa.schema(list(columns.items()))))
+
+    def sql(self, name: str) -> str:
+        return f"in_{name}"
+
+
+def in_batch(system: sf.System, records: list[Record], asked: list[tuple[Any, Any, int]], **options: Any) -> Any:
+    files = options.pop("files", len(records))
+    names = [f"{g.name}.{a.name}" for g in system.features.values() for a in g.aggregates]
+    schema = pa.schema([("member", pa.string()), ("event", pa.string()), ("time", pa.int64())])
+    table = pa.Table.from_pylist([dict(zip(schema.names, one)) for one in asked], schema)
+    with closing(duckdb.connect()) as con:
+        found = attach(con, system, Rows(con, system, records, files=files), table, names, **options)
+    return {name: found[name].to_pylist() for name in names}
+
+
+def test_batch_gives_what_serving_gives():
+    system, records = design(), some_records()
+    found = in_batch(system, records, [("a", "e", 50), ("a", "f", 50), ("a", None, 50), ("a", "e", 15), (None, "e", 50)])
+    assert found["friends.going"] == [2.0, 0.0, 0.0, 0.0, 0.0]
+    assert found["friends.share"] == pytest.approx([4 / 3, 1 / 2 + 1 / 3, 1 / 2, 1 / 2, 1 / 2])
+    assert found["circle.yes_30d"] == [3.0, 3.0, 3.0, 0.0, 0.0]
+    assert found["friends.idle_s"] == [pytest.approx((50 - 30 + 50 - 31) / 1e6), pytest.approx(18e-6), None, None, None]

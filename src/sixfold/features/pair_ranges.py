@@ -1,0 +1,87 @@
+"""Who is paired with whom as of each row: ranges of pairs that are sorted once, so that no row is made for a pair."""
+# B = points: who asks, when, having seen what; N = who asks, M = rows of the relation or pairs
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sixfold.features import relations
+from sixfold.features.paired import expanded
+from sixfold.features.reads import newest_by_key
+from sixfold.features.windows import place
+
+__all__ = ["RelationRows", "Ranges", "pair_ranges"]
+
+Ints = NDArray[np.int64]
+_AT_ONCE = 1 << 22
+
+
+class RelationRows(NamedTuple):
+    """Rows of a relation."""
+
+    near_M: Ints
+    far_M: Ints
+    valid_from_M: Ints
+    offset_M: Ints
+
+
+class Ranges(NamedTuple):
+    """The pairs that count for each of B points: `far_M[begin_B:end_B]`, in the order of their places."""
+
+    far_M: Ints
+    begin_B: Ints
+    end_B: Ints
+
+
+def pair_ranges(rows: RelationRows, size: int, near_B: Ints, time_B: Ints, seen_B: Ints | None) -> Ranges:
+    """The pairs of each point that hold at its time, the newest of them.
+
+    Args:
+        size: N.
+        near_B: Who asks.
+        seen_B: The largest log offset that each point sees; None: everything.
+    """
+    pairs = _first(rows)
+    starts_N = np.searchsorted(pairs.near_M, np.arange(size + 1))
+    end_B = place(pairs.valid_from_M, starts_N[near_B], starts_N[near_B + 1], time_B + 1)
+    begin_B = np.maximum(starts_N[near_B], end_B - relations.NEWEST)
+    if seen_B is None or rows.offset_M.max(initial=-1) < 0:
+        return Ranges(pairs.far_M, begin_B, end_B)
+    # A point that does not see one of the rows of its time has pairs of its own.
+    order = np.lexsort((rows.valid_from_M, rows.near_M))
+    rows = RelationRows(*(one[order] for one in rows))
+    starts_N = np.searchsorted(rows.near_M, np.arange(size + 1))
+    first_B, last_B = starts_N[near_B], starts_N[near_B + 1]
+    last_B = place(rows.valid_from_M, first_B, last_B, time_B + 1)
+    newest_M = newest_by_key(rows.offset_M, starts_N)
+    apart = np.flatnonzero(place(newest_M, first_B, last_B, seen_B + 1) < last_B)
+    far, at = [pairs.far_M], len(pairs.far_M)
+    for own in _cut(apart, (last_B - first_B)[apart]):
+        point, which = expanded(first_B[own], last_B[own])
+        seen = rows.offset_M[which] <= seen_B[own][point]
+        found = _first(RelationRows(point[seen], *(one[which[seen]] for one in rows[1:])))
+        bounds = np.searchsorted(found.near_M, np.arange(len(own) + 1))
+        begin_B[own] = at + np.maximum(bounds[:-1], bounds[1:] - relations.NEWEST)
+        end_B[own] = at + bounds[1:]
+        far.append(found.far_M)
+        at += len(found.far_M)
+    return Ranges(np.concatenate(far), begin_B, end_B)
+
+
+def _first(rows: RelationRows) -> RelationRows:
+    """Each pair at its place, by who asks and in the order of places: the earliest row, of equal ones the last."""
+    both = rows.near_M * (int(rows.far_M.max(initial=0)) + 1) + rows.far_M
+    if len(np.unique(both)) < len(both):
+        order = np.lexsort((-rows.offset_M, rows.valid_from_M, both))
+        kept = order[np.concatenate([[True], np.diff(both[order]) != 0])]
+        rows = RelationRows(*(one[kept] for one in rows))
+    order = np.lexsort((rows.offset_M, rows.valid_from_M, rows.near_M))
+    return RelationRows(*(one[order] for one in rows))
+
+
+def _cut(which: Ints, sizes: Ints) -> Iterator[Ints]:
+    """These points, so many at a time that memory is bounded."""
+    cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // _AT_ONCE)) + 1
+    yield from np.split(which, cuts)
