@@ -192,14 +192,12 @@ def many_rows(seed: int, size: int) -> list[Row]:
         rng.random(size) < 0.1, rng.integers(0, 9 * DAY, size), 0
     )
     rows = [Row("videos", _video(key, length)) for key, length in (("7", 1.0), ("8", 2.0), ("9|", None))]
-    for near, far in (("1", "2"), ("1", "1"), ("2", "1"), ("1", "never"), ("1", "2")):
-        since = int(rng.integers(0, 20 * DAY))
-        rows.append(Row("follows", {"viewer": near, "idol": far, "valid_from": since, "since": since}))
-        rows.append(Row("fans", {"viewer": near, "author": "p", "valid_from": ALWAYS_US}))
     for at in time.tolist():
+        if rng.random() < 0.1:
+            rows += _paired(rng)
         draw = rng.integers(0, 1 << 30, 6).tolist()
         values = {
-            "viewer": "12"[draw[0] % 8 == 0],
+            "viewer": ("2", "3|", "1")[min(draw[0] % 8, 2)],
             "video": ("7", "8", "9|")[draw[1] % 3],
             "topic": [["s"], ["s", "t"]][draw[1] % 2],
             "time": at,
@@ -211,6 +209,17 @@ def many_rows(seed: int, size: int) -> list[Row]:
         }
         rows.append(Row("plays", values))
     return rows
+
+
+def _paired(rng: np.random.Generator) -> list[Row]:
+    """A row of each relation; there are few different pairs, so that most are said several times, in any order."""
+    since = int(rng.integers(0, 20)) * DAY
+    idol = {"viewer": "12"[rng.integers(0, 2)], "idol": ("1", "2", "3|", "never")[rng.integers(0, 4)]}
+    fan = {"viewer": "12"[rng.integers(0, 2)], "author": ("p", "q", "never")[rng.integers(0, 3)]}
+    return [
+        Row("follows", {**idol, "valid_from": since, "since": since}),
+        Row("fans", {**fan, "valid_from": (ALWAYS_US, since)[rng.integers(0, 2)]}),
+    ]
 
 
 def _video(key: str, length: float | None) -> dict[str, Any]:
