@@ -108,8 +108,12 @@ class TestRows:
         """A tile a hop of the window and one more at each end, the entries of each list: no more, whatever comes."""
         system, rng = worlds.make_system(definitions), np.random.default_rng(seed)
         rows = [
-            row if row.source != "plays" else worlds.Row("plays", {**row.values, "known": row.values["known"] - late * DAY})
-            for row, late in zip(many := worlds.many_rows(seed, 400), rng.integers(0, days_late + 1, len(many)).tolist())
+            row
+            if row.source != "plays"
+            else worlds.Row("plays", {**row.values, "known": row.values["known"] - late * DAY})
+            for row, late in zip(
+                many := worlds.many_rows(seed, 400), rng.integers(0, days_late + 1, len(many)).tolist()
+            )
         ]
         with closing(LmdbStore(self.folder / str(next(self.numbers)), map_bytes=1 << 20)) as store:
             StateWriter(system, store).apply([worlds.record(row, i) for i, row in enumerate(rows)])

@@ -5,13 +5,11 @@ from typing import Any
 
 import duckdb
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pytest
 
 import sixfold as sf
 from sixfold.design.kinds import Kind
-from sixfold.features import relations
 from sixfold.features.arrays import column
 from sixfold.features.batch import attach
 from sixfold.features.serving import Reader
@@ -138,7 +136,9 @@ def in_batch(system: sf.System, records: list[Record], asked: list[tuple[Any, An
 
 def test_batch_gives_what_serving_gives():
     system, records = design(), some_records()
-    found = in_batch(system, records, [("a", "e", 50), ("a", "f", 50), ("a", None, 50), ("a", "e", 15), (None, "e", 50)])
+    found = in_batch(
+        system, records, [("a", "e", 50), ("a", "f", 50), ("a", None, 50), ("a", "e", 15), (None, "e", 50)]
+    )
     assert found["friends.going"] == [2.0, 0.0, 0.0, 0.0, 0.0]
     assert found["friends.share"] == pytest.approx([4 / 3, 1 / 2 + 1 / 3, 1 / 2, 1 / 2, 1 / 2])
     assert found["circle.yes_30d"] == [3.0, 3.0, 3.0, 0.0, 0.0]

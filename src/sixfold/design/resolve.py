@@ -211,7 +211,9 @@ def _hop(relation: TableSchema) -> Hop:
 
 
 def _key(key: Key, name: str | None = None) -> KeyField:
-    return KeyField(key.entity.of or key.entity.name, key.raw, key.is_list, key.split, name or key.entity.name, key.optional)
+    return KeyField(
+        key.entity.of or key.entity.name, key.raw, key.is_list, key.split, name or key.entity.name, key.optional
+    )
 
 
 def _field(name: str, column: Type, group: str) -> Field:

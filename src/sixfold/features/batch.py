@@ -27,7 +27,8 @@ from sixfold.features.windows_sql import measure
 
 __all__ = ["as_text", "attach", "attach_as_known"]
 
-_EVENTS_AT_ONCE = 1 << 21
+_AT_ONCE = 1 << 21
+"""Events and reads."""
 
 
 def attach(
@@ -175,7 +176,8 @@ class _Group:
         row_B, time_B, key_B = (np.asarray(column, np.int64) for column in reads.columns)
         own = ", ".join(["p._known as known", "p._offset", *(f"p.{one}" for one in self._columns)])
         events = self._in_order(f"select k.key, {own} from ({self._events(time_B)}) p join {keys} k on {on}")
-        found = self._values(events, Reads(key_B, time_B, None if seen_B is None else seen_B[row_B]))
+        codes_K = np.arange(int(key_B.max(initial=-1)) + 1)
+        found = self._values(events, codes_K, Reads(key_B, time_B, None if seen_B is None else seen_B[row_B]))
         if not self.lists:
             return found
         return [self._combined(column, row_B, int(row_B[-1]) + 1 if len(row_B) else 0) for column in found]
@@ -183,18 +185,16 @@ class _Group:
     def _read_through(self, base: str, seen_B: NDArray[np.int64] | None) -> list[pa.Array]:
         """The keys that have no events are counted, not read."""
         through = Through(self.scratch, self.system, self.ingested, self.group, base, self.as_of_offset)
-        own = self.scratch.table(through.events(self._events(through.time_B), self._columns))
-        keys = self.scratch.table(
-            f"select *, row_number() over (order by code) - 1 as key from (select distinct code from {own})"
-        )
-        code_K = np.asarray(self.scratch.read(f"select code from {keys} order by key")[0], np.int64)
+        events = self._in_order(through.events(self._events(through.time_B), self._columns))
+        code_K = np.asarray(self.scratch.read(f"select distinct key from {events} order by key")[0], np.int64)
         who = through.who(code_K, seen_B)
-        columns = ", ".join(["p._known as known", "p._offset", *(f"p.{one}" for one in self._columns)])
-        events = self._in_order(f"select k.key, {columns} from {own} p join {keys} k on p.code = k.code")
-        # The last read is that of a key without events.
-        key_R, time_R = np.append(who.key_R, -1), np.append(who.time_R, 0)
-        seen_R = None if seen_B is None else np.append(seen_B[who.row_R], -1)
-        found = self._values(events, Reads(key_R, time_R, seen_R))
+        # The first read is that of a key without events.
+        reads = Reads(
+            np.append(-1, who.key_R),
+            np.append(0, who.time_R),
+            None if seen_B is None else np.append(-1, seen_B[who.row_R]),
+        )
+        found = self._values(events, code_K, reads)
         return [self._combined(column, who.row_R, len(who.missing), who.missing) for column in found]
 
     @property
@@ -204,7 +204,7 @@ class _Group:
 
     def _in_order(self, query: str) -> str:
         """Keep events in the order in which a range of keys is read from its own pages, however many there are."""
-        return self.scratch.table(f"{query} order by key, known, p._offset")
+        return self.scratch.table(f"select * from ({query}) order by key, known, _offset")
 
     def _combined(
         self, column: pa.ChunkedArray, row_B: NDArray[np.int64], rows: int, missing: NDArray[np.int64] | None = None
@@ -212,11 +212,11 @@ class _Group:
         """One value for each row out of those of its keys.
 
         Args:
-            missing: How many further keys each row has, whose value is the one behind those of the keys.
+            missing: How many further keys each row has, whose value is the one before those of the keys.
         """
         values, valid = np.asarray(column.fill_null(0.0)), np.asarray(column.is_valid())
-        same = None if missing is None else Same(float(values[-1]), bool(valid[-1]), missing)
-        own_B = slice(len(row_B))
+        same = None if missing is None else Same(float(values[0]), bool(valid[0]), missing)
+        own_B = slice(len(values) - len(row_B), None)
         found = combined(self.group.combine, values[own_B], valid[own_B], row_B, rows, same)
         return pa.array(found.data, mask=~found.valid)
 
@@ -245,18 +245,25 @@ class _Group:
         read = {name.split(".")[0] for name in self.names}
         return [join.table for join in self.group.event.joins if join.table in read]
 
-    def _values(self, events: str, reads: Reads) -> list[pa.ChunkedArray]:
-        """Each aggregate at each read, worked out for a range of keys after the other, to bound memory."""
-        counts = self.scratch.read(f"select key, count(*) as n from {events} group by key")
-        keys = int(max(reads.key_B.max(initial=-1), np.asarray(counts["key"]).max(initial=-1))) + 1
+    def _values(self, events: str, codes_K: NDArray[np.int64], reads: Reads) -> list[pa.ChunkedArray]:
+        """Each aggregate at each read, worked out for a range of keys after the other, to bound memory.
+
+        Args:
+            codes_K: What the events have as `key` where reads have its place here.
+        """
+        counts, keys = self.scratch.read(f"select key, count(*) as n from {events} group by key"), len(codes_K)
         starts_K = np.zeros(keys + 1, np.int64)
-        starts_K[np.asarray(counts["key"]) + 1] = np.asarray(counts["n"])
+        starts_K[np.searchsorted(codes_K, np.asarray(counts["key"], np.int64)) + 1] = np.asarray(counts["n"])
+        reads_K = np.bincount(reads.key_B[reads.key_B >= 0], minlength=keys)
+        work_K = np.cumsum(starts_K[1:] + reads_K)
         starts_K = np.cumsum(starts_K)
-        cuts = (np.flatnonzero(np.diff(starts_K[1:] // _EVENTS_AT_ONCE)) + 1).tolist()
+        cuts = (np.flatnonzero(np.diff(work_K // _AT_ONCE)) + 1).tolist()
         pieces, order = [], []
-        for low, high in pairwise([-1, *cuts, len(starts_K) - 1]):
+        for low, high in pairwise([-1, *cuts, keys]):
             own = np.flatnonzero((reads.key_B >= low) & (reads.key_B < high))
-            query = f"select * from {events} where key >= {low} and key < {high} order by key, known, _offset"
+            bounds = ["true", *([f"key >= {codes_K[low]}"] if low > 0 else [])]
+            bounds += [f"key < {codes_K[high]}"] if high < keys else []
+            query = f"select * from {events} where {' and '.join(bounds)} order by key, known, _offset"
             rows, first = self.scratch.read(query), max(low, 0)
             some = Events(
                 np.asarray(rows["known"], np.int64),
@@ -270,7 +277,10 @@ class _Group:
             order.append(own)
         if len(pieces) == 1:
             return pieces[0]
-        place = pa.array(np.argsort(np.concatenate(order)))
+        places = np.concatenate(order)
+        if (places[1:] > places[:-1]).all():
+            return [pa.chunked_array([c for x in one for c in x.chunks]) for one in zip(*pieces)]
+        place = pa.array(np.argsort(places))
         return [pa.chunked_array([c for x in one for c in x.chunks]).take(place) for one in zip(*pieces)]
 
     def _aggregated(self, windows: Windows, measures: list[pa.Array]) -> list[pa.ChunkedArray]:

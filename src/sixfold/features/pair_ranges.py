@@ -12,7 +12,7 @@ from sixfold.features.paired import expanded
 from sixfold.features.reads import newest_by_key
 from sixfold.features.windows import place
 
-__all__ = ["RelationRows", "Ranges", "pair_ranges"]
+__all__ = ["Ranges", "RelationRows", "in_order", "pair_ranges"]
 
 Ints = NDArray[np.int64]
 _AT_ONCE = 1 << 22
@@ -39,6 +39,7 @@ def pair_ranges(rows: RelationRows, size: int, near_B: Ints, time_B: Ints, seen_
     """The pairs of each point that hold at its time, the newest of them.
 
     Args:
+        rows: `in_order`.
         size: N.
         near_B: Who asks.
         seen_B: The largest log offset that each point sees; None: everything.
@@ -50,8 +51,6 @@ def pair_ranges(rows: RelationRows, size: int, near_B: Ints, time_B: Ints, seen_
     if seen_B is None or rows.offset_M.max(initial=-1) < 0:
         return Ranges(pairs.far_M, begin_B, end_B)
     # A point that does not see one of the rows of its time has pairs of its own.
-    order = np.lexsort((rows.valid_from_M, rows.near_M))
-    rows = RelationRows(*(one[order] for one in rows))
     starts_N = np.searchsorted(rows.near_M, np.arange(size + 1))
     first_B, last_B = starts_N[near_B], starts_N[near_B + 1]
     last_B = place(rows.valid_from_M, first_B, last_B, time_B + 1)
@@ -70,15 +69,27 @@ def pair_ranges(rows: RelationRows, size: int, near_B: Ints, time_B: Ints, seen_
     return Ranges(np.concatenate(far), begin_B, end_B)
 
 
-def _first(rows: RelationRows) -> RelationRows:
-    """Each pair at its place, by who asks and in the order of places: the earliest row, of equal ones the last."""
-    both = rows.near_M * (int(rows.far_M.max(initial=0)) + 1) + rows.far_M
-    if len(np.unique(both)) < len(both):
-        order = np.lexsort((-rows.offset_M, rows.valid_from_M, both))
-        kept = order[np.concatenate([[True], np.diff(both[order]) != 0])]
-        rows = RelationRows(*(one[kept] for one in rows))
-    order = np.lexsort((rows.offset_M, rows.valid_from_M, rows.near_M))
+def in_order(rows: RelationRows) -> RelationRows:
+    """The rows by who asks, valid_from and offset."""
+    order = np.argsort(rows.offset_M, kind="stable")
+    order = order[np.argsort(rows.valid_from_M[order], kind="stable")]
+    order = order[np.argsort(rows.near_M[order], kind="stable")]
     return RelationRows(*(one[order] for one in rows))
+
+
+def _first(rows: RelationRows) -> RelationRows:
+    """Each pair at its place: of its earliest rows the last one; both are `in_order`."""
+    both = rows.near_M * (int(rows.far_M.max(initial=0)) + 1) + rows.far_M
+    ascending = np.sort(both)
+    if (ascending[1:] != ascending[:-1]).all():
+        return rows
+    order = np.argsort(both, kind="stable")
+    both, times = both[order], rows.valid_from_M[order]
+    begins = np.append(np.flatnonzero(np.diff(both, prepend=-1)), len(both))
+    # Where the time or the pair changes, a run of equal ones ends; of each pair the first run counts.
+    ends = np.flatnonzero(np.append((both[1:] != both[:-1]) | (times[1:] != times[:-1]), True))
+    kept = np.sort(order[ends[np.searchsorted(ends, begins[:-1])]])
+    return RelationRows(*(one[kept] for one in rows))
 
 
 def _cut(which: Ints, sizes: Ints) -> Iterator[Ints]:

@@ -11,16 +11,16 @@ from sixfold.design.kinds import Kind
 from sixfold.design.schema import DerivedGroup, FeatureGroup
 from sixfold.design.system import System
 from sixfold.errors import InvalidField, UnknownColumn
+from sixfold.features import relations
 from sixfold.features.arrays import Array, Lists, Values, column
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.events import look_up
 from sixfold.features.expressions import evaluate
 from sixfold.features.finish import Finished
-from sixfold.features import relations
 from sixfold.features.keys import Codes, Same, combined, length, pair_keys
 from sixfold.features.layout import layout
-from sixfold.features.paired import far_keys, find
 from sixfold.features.packed import group_space, row_keys, unpack
+from sixfold.features.paired import far_keys, find
 from sixfold.features.state import check_definitions
 from sixfold.features.tables import Tables
 from sixfold.stores.online import OnlineStore

@@ -262,7 +262,11 @@ def make_system(features: Mapping[str, Mapping[str, Any]], zone: str = "UTC") ->
     ways = ("mean", "sum", "min", "max")
     groups = [
         sf.Features(
-            name, tuple((entities | related)[e] for e in GROUPS[name]), stream, combine=ways[(len(own) - 1) % len(ways)], **own
+            name,
+            tuple((entities | related)[e] for e in GROUPS[name]),
+            stream,
+            combine=ways[(len(own) - 1) % len(ways)],
+            **own,
         )
         for name, own in features.items()
     ]
