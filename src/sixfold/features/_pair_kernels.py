@@ -6,9 +6,23 @@ from numpy.typing import NDArray
 
 from sixfold.features._compiled import compiled
 
-__all__ = ["reads_by_key"]
+__all__ = ["grouped", "reads_by_key"]
 
 Ints = NDArray[np.int64]
+
+
+@compiled
+def grouped(code_B: Ints, size: int) -> Ints:
+    """The places in the order of their codes, which are below `size`; equal ones stay in theirs."""
+    starts = np.zeros(size + 1, np.int64)
+    for code in code_B:
+        starts[code + 1] += 1
+    starts = np.cumsum(starts)
+    order_B = np.empty(len(code_B), np.int64)
+    for b in range(len(code_B)):
+        order_B[starts[code_B[b]]] = b
+        starts[code_B[b]] += 1
+    return order_B
 
 
 @compiled

@@ -8,13 +8,13 @@ from sixfold.features._compiled import compiled
 from sixfold.features._finish_kernels import estimate
 from sixfold.features.hashing import MAX_ZEROS
 
-__all__ = ["distinct_counts", "most_frequent", "places"]
+__all__ = ["distinct_counts", "first_places", "most_frequent"]
 
 Ints = NDArray[np.int64]
 
 
 @compiled
-def places(ascending_E: Ints, low_B: Ints, high_B: Ints, at_B: Ints) -> Ints:
+def first_places(ascending_E: Ints, low_B: Ints, high_B: Ints, at_B: Ints) -> Ints:
     """See `windows.place`."""
     found_B = np.empty(len(low_B), np.int64)
     for b in range(len(low_B)):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sixfold.features import relations
+from sixfold.features._pair_kernels import grouped
 from sixfold.features.paired import expanded
 from sixfold.features.reads import newest_by_key
 from sixfold.features.windows import place
@@ -73,7 +74,7 @@ def in_order(rows: RelationRows) -> RelationRows:
     """The rows by who asks, valid_from and offset."""
     order = np.argsort(rows.offset_M, kind="stable")
     order = order[np.argsort(rows.valid_from_M[order], kind="stable")]
-    order = order[np.argsort(rows.near_M[order], kind="stable")]
+    order = order[grouped(rows.near_M[order], int(rows.near_M.max(initial=-1)) + 1)]
     return RelationRows(*(one[order] for one in rows))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sixfold.design.schema import FeatureGroup
 from sixfold.design.system import System
-from sixfold.features._pair_kernels import reads_by_key
+from sixfold.features._pair_kernels import grouped, reads_by_key
 from sixfold.features.joins_sql import Relations
 from sixfold.features.keyed_sql import asked_by_key
 from sixfold.features.pair_ranges import RelationRows, in_order, pair_ranges
@@ -57,7 +57,8 @@ class Through:
         near_B, nears = _coded(points["k0"])
         rest_B, self._rests = _rests([points[name] for name in self._rest], len(row_B))
         order = np.argsort(time_B, kind="stable")
-        order = order[np.argsort(rest_B[order], kind="stable")] if self._rest else order
+        if self._rest:
+            order = order[grouped(rest_B[order], len(self._rests[0]))]
         self.time_B = time_B[order]
         self._row_B, self._near_B, self._rest_B = row_B[order], near_B[order], rest_B[order]
         near, far = quoted(group.hop.near.name), quoted(group.hop.far.name)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sixfold.design.schema import Aggregate
-from sixfold.features._range_kernels import distinct_counts, most_frequent, places
+from sixfold.features._range_kernels import distinct_counts, first_places, most_frequent
 from sixfold.features.hashing import hash_numbers, hash_texts, leading_zeros
 from sixfold.features.local_time import local_midnight
 from sixfold.features.ranges import Columns, decayed_sums, deviations, folded
@@ -157,7 +157,7 @@ def place(ascending_E: Ints, low_B: Ints, high_B: Ints, at_B: Ints) -> Ints:
     Args:
         ascending_E: Ascending within each `[low, high)`.
     """
-    return places(ascending_E, low_B, high_B, at_B)
+    return first_places(ascending_E, low_B, high_B, at_B)
 
 
 def _running(flags_E: NDArray[np.bool_]) -> Ints:
