@@ -1,6 +1,6 @@
 """Rows that are read through a relation: which of them exist for whoever asks, and how many do not."""
 # B = rows, N = different keys of who asks, F = different far keys, U = different rests of keys, E = rows that exist
-# P = pairs of a row and a key of a row that exists
+# P = pairs of a row asked about and a key that exists
 
 from collections.abc import Sequence
 from itertools import chain, repeat
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sixfold.design.schema import FeatureGroup
 from sixfold.features.arrays import Array, Lists, Values
-from sixfold.features.keys import Codes, Pairs, factorize, length, once, pair_keys
-from sixfold.features.relations import Beside
-from sixfold.features.relations import Pairs as RelationPairs
+from sixfold.features.keys import Codes, factorize, length, once, pair_keys
+from sixfold.features.packed import fitting
+from sixfold.features.relations import Beside, Pairs
 
 __all__ = ["Found", "expanded", "far_keys", "find"]
 
@@ -23,20 +23,24 @@ Ints = NDArray[np.int64]
 class Found(NamedTuple):
     """The keys that rows are read for."""
 
-    pairs: Pairs
-    """Those of rows that exist."""
+    keys: list[bytes]
+    """Of E rows that exist."""
+    row_P: Ints
+    """Ascending."""
+    which_P: Ints
+    """The place of the key."""
     missing_B: Ints
     """How many keys of each row have no row; 1 where it has no key at all."""
 
 
-def far_keys(pairs: RelationPairs, table: str, near: Array, now_us: int, codes: Codes) -> Lists:
+def far_keys(pairs: Pairs, table: str, near: Array, now_us: int, codes: Codes) -> Lists:
     """The far keys of each row; one row where the near key is one that stands for all."""
     code, lists = _paired(pairs, table, near, now_us, codes)
     return lists.take(code)
 
 
 def find(
-    pairs: RelationPairs,
+    pairs: Pairs,
     beside: Beside,
     group: FeatureGroup,
     keys: Sequence[Array],
@@ -54,8 +58,8 @@ def find(
     near_B = np.broadcast_to(near, rows)
     rest = pair_keys(keys[1:], rows, codes)
     far, firsts = factorize(lists.data, np.ones(len(lists.data), bool))
-    firsts = [_escaped(text) for text in firsts]
-    rests = rest.texts if len(keys) > 2 else [_escaped(text) for text in rest.texts]
+    firsts = _escaped(firsts)
+    rests = rest.texts if len(keys) > 2 else _escaped(rest.texts)
     far_E, rest_E = _existing(beside.of(group.name, firsts), rests)
     # Who sees which of them: by the key of who asks and the rest of the key.
     starts_F = np.searchsorted(far_E, np.arange(len(firsts) + 1))
@@ -70,11 +74,12 @@ def find(
     row = rest.row[of_asked]
     total_B = np.bincount(rest.row[rest.which >= 0], sizes_N[near_B[rest.row[rest.which >= 0]]], rows).astype(np.int64)
     missing_B = np.where(total_B == 0, 1, total_B - np.bincount(row, minlength=rows))
-    texts = [f"{firsts[f]}|{rests[u]}" for f, u in zip(far_E.tolist(), rest_E.tolist())]
-    return Found(Pairs(texts, row, which[order[place]]), missing_B)
+    begins, ends = [text.encode() + b"|" for text in firsts], [rests[u].encode() for u in rest_E.tolist()]
+    keys = [begins[f] + end for f, end in zip(far_E.tolist(), ends)]
+    return Found(fitting(keys), row, which[order[place]], missing_B)
 
 
-def _paired(pairs: RelationPairs, table: str, near: Array, now_us: int, codes: Codes) -> tuple[Ints, Lists]:
+def _paired(pairs: Pairs, table: str, near: Array, now_us: int, codes: Codes) -> tuple[Ints, Lists]:
     """The list of each row, and the N + 1 lists of far keys; the last is that of who is nobody."""
     assert isinstance(near, Values), "the design allows one such key a row"
     code, texts = once(codes, near, lambda values: factorize(values.data, values.valid))
@@ -99,5 +104,9 @@ def expanded(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
     return owner, np.arange(len(owner)) + np.repeat(begin - (np.cumsum(sizes) - sizes), sizes)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")
+def _escaped(texts: list[str]) -> list[str]:
+    """As they stand in a key of several parts."""
+    whole = "".join(texts)
+    if "|" not in whole and "\\" not in whole:
+        return texts
+    return [text.replace("\\", "\\\\").replace("|", "\\|") for text in texts]

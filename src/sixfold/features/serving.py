@@ -124,13 +124,14 @@ class Reader:
         if group.hop is not None and len(keys) == 1:
             keys = [far_keys(self._pairs, group.hop.table, keys[0], now_us, codes)]
         if group.hop is not None and len(keys) > 1:
-            pairs, missing_B = find(self._pairs, self._beside, group, keys, now_us, codes)
+            stored, row_P, which_P, missing_B = find(self._pairs, self._beside, group, keys, now_us, codes)
         else:
-            pairs, missing_B = pair_keys(keys, rows, codes), None
-        found = self._store.get(group_space(group.name), row_keys(pairs.texts))
+            texts, row_P, which_P = pair_keys(keys, rows, codes)
+            stored, missing_B = row_keys(texts), None
+        found = self._store.get(group_space(group.name), stored)
         # The last row is that of a key without any event; no key (-1) picks it too.
         slots, starts = unpack([*found, None], own)
-        at = np.where(pairs.which < 0, len(found), pairs.which)
+        at = np.where(which_P < 0, len(found), which_P)
         if missing_B is not None:
             at = np.append(at, len(found))
         finished = Finished(own, self._dictionary, slots, starts, at, now_us)
@@ -140,8 +141,8 @@ class Reader:
             if missing_B is not None or any(isinstance(key, Lists) for key in keys):
                 each = _number(value, group, name)
                 same = None if missing_B is None else Same(float(each.data[-1]), bool(each.valid[-1]), missing_B)
-                own_P = slice(len(pairs.row))
-                value = combined(group.combine, each.data[own_P], each.valid[own_P], pairs.row, rows, same)
+                own_P = slice(len(row_P))
+                value = combined(group.combine, each.data[own_P], each.valid[own_P], row_P, rows, same)
             features[name] = value
         return features
 
