@@ -106,14 +106,13 @@ class TestRows:
     @given(worlds.definitions, st.integers(0, 1 << 30), st.sampled_from([0, 1, 40, 4000]))
     def test_they_stay_bounded_however_late_events_are(self, definitions, seed, days_late):
         """A tile a hop of the window and one more at each end, the entries of each list: no more, whatever comes."""
-        system, rng = worlds.make_system(definitions), np.random.default_rng(seed)
+        system, many = worlds.make_system(definitions), worlds.many_rows(seed, 400)
+        late = np.random.default_rng(seed).integers(0, days_late + 1, len(many)).tolist()
         rows = [
-            row
-            if row.source != "plays"
-            else worlds.Row("plays", {**row.values, "known": row.values["known"] - late * DAY})
-            for row, late in zip(
-                many := worlds.many_rows(seed, 400), rng.integers(0, days_late + 1, len(many)).tolist()
-            )
+            row._replace(values={**row.values, "known": row.values["known"] - days * DAY})
+            if row.source == "plays"
+            else row
+            for row, days in zip(many, late)
         ]
         with closing(LmdbStore(self.folder / str(next(self.numbers)), map_bytes=1 << 20)) as store:
             StateWriter(system, store).apply([worlds.record(row, i) for i, row in enumerate(rows)])
