@@ -210,7 +210,7 @@ def test_keys_worked_out_in_pieces_give_the_same_values(con: Any, monkeypatch: p
     ]
     read, names = table(reads, ["time", "viewer", "video"]), ["taste.n", "taste.latest"]
     whole = attach(con, make_system(), Ingested(con, plays=plays), read, names)
-    monkeypatch.setattr("sixfold.features.batch._EVENTS_AT_ONCE", 9)
+    monkeypatch.setattr("sixfold.features.batch._AT_ONCE", 9)
     monkeypatch.setattr("sixfold.features.windows._ELEMENTS_A_CHUNK", 5)
     assert attach(con, make_system(), Ingested(con, plays=plays), read, names).to_pylist() == whole.to_pylist()
 

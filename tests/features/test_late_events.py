@@ -43,7 +43,7 @@ class Arrived(worlds.Files):
 
 def play(time: int, video: str) -> worlds.Row:
     columns = {"viewer": "1", "topic": None, "x": 1.0, "flag": True, "label": "a", "moment": None}
-    return worlds.Row(False, {**columns, "video": video, "time": time, "known": time})
+    return worlds.Row("plays", {**columns, "video": video, "time": time, "known": time})
 
 
 def test_training_sees_a_late_event_from_its_arrival_on_and_history_always(tmp_path):
@@ -62,7 +62,7 @@ def test_training_sees_a_late_event_from_its_arrival_on_and_history_always(tmp_p
 def test_a_table_version_is_seen_from_its_arrival_on(tmp_path):
     def video(author: str, valid_from: int) -> worlds.Row:
         columns = {"video": "7", "tags": [], "length": 1.0, "since": valid_from}
-        return worlds.Row(True, {**columns, "author": author, "valid_from": valid_from})
+        return worlds.Row("videos", {**columns, "author": author, "valid_from": valid_from})
 
     rows = [video("p", 0), play(5, "7"), video("q\\", 10)]
     files = Arrived(tmp_path, rows, [-1, 0, 1], [None, 5, 50])
@@ -106,10 +106,13 @@ class TestRows:
     @given(worlds.definitions, st.integers(0, 1 << 30), st.sampled_from([0, 1, 40, 4000]))
     def test_they_stay_bounded_however_late_events_are(self, definitions, seed, days_late):
         """A tile a hop of the window and one more at each end, the entries of each list: no more, whatever comes."""
-        system, rng = worlds.make_system(definitions), np.random.default_rng(seed)
+        system, many = worlds.make_system(definitions), worlds.many_rows(seed, 400)
+        late = np.random.default_rng(seed).integers(0, days_late + 1, len(many)).tolist()
         rows = [
-            row if row.table else worlds.Row(False, {**row.values, "known": row.values["known"] - late * DAY})
-            for row, late in zip(worlds.many_rows(seed, 400), rng.integers(0, days_late + 1, 403).tolist())
+            row._replace(values={**row.values, "known": row.values["known"] - days * DAY})
+            if row.source == "plays"
+            else row
+            for row, days in zip(many, late)
         ]
         with closing(LmdbStore(self.folder / str(next(self.numbers)), map_bytes=1 << 20)) as store:
             StateWriter(system, store).apply([worlds.record(row, i) for i, row in enumerate(rows)])

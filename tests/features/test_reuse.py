@@ -48,6 +48,8 @@ GROUPS: dict[str, tuple[tuple[str, ...], str, list[dict[str, Any]]]] = {
         {"x": sf.sum("x"), "flagged": sf.rate("flag", prior=(1, 3))},
     ]),
     "site": (("viewer",), "visits", [{"n": sf.count(window="1d")}, {"page": sf.last("page", n=3)}]),
+    "idols": (("follows",), "visits", [{"n": sf.count(window="1d")}, {"n": sf.count()}]),
+    "seen": (("follows", "video"), "plays", [{"n": sf.count()}, {"n": sf.count(), "x": sf.rate("flag", prior=(1, 2))}]),
 }  # fmt: skip
 CHOSEN = {name: st.sampled_from([None, *range(len(pool))]) for name, (_, _, pool) in GROUPS.items()}
 
@@ -79,6 +81,9 @@ rows = st.one_of(
         "video": st.sampled_from(["7", "8"]), "author": st.sampled_from(["p", "q", None]), "length": small,
         "kind": kinds, "since": times,
     }).map(lambda values: ("videos", {**values, "valid_from": values["since"]})),
+    st.fixed_dictionaries({"viewer": st.sampled_from(["1", "2"]), "idol": st.sampled_from(["1", "2"])}).map(
+        lambda values: ("follows", {**values, "valid_from": None})
+    ),
     st.fixed_dictionaries({"viewer": st.sampled_from(["1", "2"]), "city": kinds}).map(
         lambda values: ("viewers", {**values, "valid_from": None})
     ),
@@ -177,13 +182,14 @@ class Files:
             "videos": {"video": text, "author": text, "length": number, "kind": text, "since": time,
                        "music": text, "valid_from": time},
             "viewers": {"viewer": text, "city": text, "valid_from": time},
+            "follows": {"viewer": text, "idol": text, "valid_from": time},
         }  # fmt: skip
         for name, columns in types.items():
             schema = pa.schema([*columns.items(), ("offset", pa.int64())])
             kept: dict[Any, Any] = {}
             for place, of, row in rows:
                 if of == name:
-                    identity = tuple(row.get(key) for key in ("viewer", "video", "time", "valid_from"))
+                    identity = tuple(row.get(key) for key in ("viewer", "idol", "video", "time", "valid_from"))
                     if "valid_from" in columns or identity not in kept:
                         kept[identity] = {**row, "offset": place}
             own = sorted(kept.values(), key=lambda row: row["offset"])
@@ -197,7 +203,8 @@ def make_system(chosen: dict[str, Any]) -> sf.System:
     """A system over two streams and two tables with these definitions of its groups."""
     timezone, wide = chosen["tables"]
     viewer, video, author = (sf.Entity(name) for name in ("viewer", "video", "author"))
-    entities = {"viewer": viewer, "video": video, "author": author}
+    follows = sf.Table("follows", [], viewer.key(), viewer.alias("idol").key())
+    entities = {"viewer": viewer, "video": video, "author": author, "follows": follows}
     more = {"music": sf.Category()} if wide else {}
     videos = sf.Table(
         "videos", [], video.key(), valid_from="since", author=author.key(), length=sf.Number(), kind=sf.Category(),
@@ -213,7 +220,7 @@ def make_system(chosen: dict[str, Any]) -> sf.System:
     groups = [
         sf.Features(name, tuple(entities[e] for e in keys), streams[of], **pool[chosen[name]])
         for name, (keys, of, pool) in GROUPS.items()
-        if chosen[name] is not None
+        if chosen.get(name) is not None
     ]
     liked = sf.Label("liked", "flag")
     trees = sf.Trees("trees", inputs=[videos.length], heads=[sf.Binary(liked)])
@@ -221,7 +228,7 @@ def make_system(chosen: dict[str, Any]) -> sf.System:
         "small",
         sf.Requirements(goal="test"),
         sf.Framing(query=viewer, item=video, examples=plays, labels=[liked]),
-        sf.Data(videos, viewers, plays, visits, *groups, timezone=timezone),
+        sf.Data(videos, viewers, follows, plays, visits, *groups, timezone=timezone),
         sf.Models(trees),
         sf.Evaluation(split=sf.ByTime(validation="1d", test="1d"), metrics=["auc(liked)"]),
         sf.Deployment(predict=trees, value="liked"),
@@ -257,7 +264,7 @@ def visit(hour: int, **more: Any) -> Row:
 
 
 ALL = {"own": 0, "maker": 0, "pair": 1, "site": 1, "tables": ("UTC", False)}
-EVERY = {"own", "maker", "pair", "site", "videos", "viewers"}
+EVERY = {"own", "maker", "pair", "site", "videos", "viewers", "follows"}
 
 
 def rebuilt(
@@ -268,7 +275,7 @@ def rebuilt(
     world.stream(make_system(before), old, more.pop("applied", world.log.last()))
     found = world.ingested(retaken, **more)
     new, built = world.build(make_system(after), retaken, found, reuse=Reuse(old, world.log))
-    assert built.taken_over | built.anew == set(make_system(after).features) | {"videos", "viewers"}
+    assert built.taken_over | built.anew == set(make_system(after).features) | {"videos", "viewers", "follows"}
     return set(built.anew), old, new
 
 

@@ -43,6 +43,10 @@ reader, book = sf.Entity("reader"), sf.Entity("book")
 books = sf.Table("books", sf.Csv("books.csv"), book.key("isbn"), giver=reader.key("giver"), pages=sf.Number())
 loans = sf.Events("loans", sf.Csv("loans.csv"), reader.key("card"), book.key("isbn"), id="loan",
     time=sf.Time("at", unit="s"), keep="30d", read=sf.Flag())
+pals = sf.Table("pals", sf.Csv("pals.csv"), reader.key("who"), reader.alias("pal").key("with"),
+    valid_from="since", since=sf.Time(unit="s"))
+crowd = sf.Features("crowd", pals, loans, loans=sf.count())
+tips = sf.Features("tips", (pals, book), loans, loans=sf.count())
 habit = sf.Features("habit", reader, loans, loans_7d=sf.count(window="7d"), books=sf.last("book", n=5))
 demand = sf.Features("demand", book, loans, loans_2d=sf.count(window="2d"), who=sf.last("reader", n=50))
 read = sf.Label("read", "read", within="1h")
@@ -52,7 +56,7 @@ popular = sf.Rule("popular", "demand.loans_2d")
 system = sf.System("library",
     sf.Requirements(goal="Readers find books that they finish", p99_ms=100),
     sf.Framing(query=reader, item=book, examples=loans, labels=[read]),
-    sf.Data(books, loans, habit, demand),
+    sf.Data(books, loans, pals, habit, demand, crowd, tips),
     sf.Models(ranker, popular),
     sf.Evaluation(split=sf.ByTime(validation=0.2, test=0.2), metrics=["auc(read)"], gates=[]),
     sf.Deployment(candidates=[popular.top(10)], predict=ranker, value="read",
@@ -78,6 +82,13 @@ def write(folder, readers, first=0):
     (folder / "loans.csv").write_text("\n".join(lines if GONE in readers else lines[:-1]) + "\n")
     givers = [GONE if n == 3 and GONE in readers else "" if n == 3 else "reader-1" for n in range(10)]
     books = [f"book-{n},{giver},{n * 100}" for n, giver in enumerate(givers)]
+    pals = [
+        f"{a},{b},{START_S}"
+        for n, a in enumerate(READERS)
+        for b in (READERS[n - 1], READERS[n - 2])
+        if {a, b} <= {*readers}
+    ]
+    (folder / "pals.csv").write_text("who,with,since\n" + "\n".join(pals) + "\n")
     (folder / "books.csv").write_text("isbn,giver,pages\n" + "\n".join(books) + "\n")
 
 
@@ -136,9 +147,12 @@ def served_features(folder, state):
         writer = StateWriter(system, store)
         writer.apply(log.read(writer.offset, 10_000))
         reader, found = Reader(system, store), {}
-        for entity, group, keys in (("reader", "habit", READERS[:-1]), ("book", "demand", BOOKS)):
+        asked = {"reader": READERS[:-1], "book": BOOKS}
+        pairs = {"reader": READERS[:10], "book": BOOKS}
+        for entity, group in (("reader", "habit"), ("book", "demand"), ("reader", "crowd"), ("both", "tips")):
             names = [f"{group}.{one.name}" for one in system.features[group].aggregates]
-            columns = {entity: column(system.kinds[entity], keys)}
+            keys = pairs if entity == "both" else {entity: asked[entity]}
+            columns = {name: column(system.kinds[name], own) for name, own in keys.items()}
             read = reader.columns([*names, *(["books.pages"] if entity == "book" else [])], columns, END_S * 10**6)
             found |= {name: array.to_list() for name, array in read.items()}
     return found
@@ -160,6 +174,10 @@ def erased(tmp_path_factory):
         assert ended.status == 0, ended.err
         with Server(place) as server:
             server.post("/v1/events/loans", posted(readers, 5_000))
+            server.post(
+                "/v1/events/pals",
+                [{"who": readers[0], "with": pal, "since": START_S} for pal in readers[5:8] + readers[20:]],
+            )
             for reader in readers[-4:]:
                 server.post("/v1/recommend", {"reader": reader, "k": 3})
             if GONE in readers:
@@ -181,6 +199,8 @@ def test_no_file_holds_it_any_more_and_what_was_removed_is_told(erased):
     own = len(loans([GONE]))
     assert done["places"]["ingested loans"] == {"removed": own, "changed": 0}
     assert done["places"]["ingested books"] == {"removed": 0, "changed": 1}
+    assert done["places"]["ingested pals"] == {"removed": 4, "changed": 0}, "of both sides of a pair"
+    assert done["places"]["log pals"] == {"removed": 1, "changed": 0}
     assert done["places"]["refused loans"] == {"removed": 1, "changed": 0}
     assert done["places"]["log loans"] == {"removed": len(posted([GONE], 5_000)), "changed": 0}
     answers = done["places"]["log answers"]
@@ -205,6 +225,7 @@ def test_a_state_is_then_that_of_a_world_without_it(erased, tmp_path):
     found = served_features(ours, tmp_path / "a")
     assert found == served_features(other, tmp_path / "b")
     assert sum(found["habit.loans_7d"]) > 100
+    assert sum(found["crowd.loans"]) > sum(found["tips.loans"]) > 10
 
 
 def test_sources_that_are_read_again_leave_it_out_and_what_is_posted_since_is_new(erased):
@@ -250,6 +271,11 @@ def test_over_http_others_wait_outside_and_every_acknowledged_event_counts(erase
                 return
 
     with Server(folder) as server:
+        crowds = [server.ask("GET", "/v1/features/reader/new")[1]["features"]["crowd.loans"]]
+        for pal in ("reader-1", "reader-2"):
+            server.post("/v1/events/pals", [{"who": "new", "with": pal, "since": START_S}])
+            crowds.append(server.ask("GET", "/v1/features/reader/new")[1]["features"]["crowd.loans"])
+        assert crowds[0] == 0 < crowds[1] < crowds[2], "a pair counts in what is read next"
         sender = threading.Thread(target=send)
         sender.start()
         status, done = server.ask("DELETE", f"/v1/entities/book/{name}")

@@ -58,7 +58,7 @@ def _framing(system: System) -> list[str]:
 def _data(system: System) -> list[str]:
     lines = []
     for table in system.tables.values():
-        keys = ", ".join(key.entity for key in table.keys)
+        keys = ", ".join(key.name for key in table.keys)
         lines.append(f"table    {table.name}({keys})   {_sources(table.sources)}")
     for stream in system.streams.values():
         keys = ", ".join(key.entity for key in stream.keys)
@@ -66,7 +66,7 @@ def _data(system: System) -> list[str]:
         source = "what the server shows" if stream.name == ANSWERS else _sources(stream.sources)
         lines.append(f"events   {stream.name}({keys})   {source}{known}")
     for group in system.features.values():
-        lines.append(f"features {group.name}({', '.join(group.entities)}) of {group.stream}{_way(group)}")
+        lines.append(f"features {group.name}({_kept_for(group)}) of {group.stream}{_way(group)}")
         lines += [f"   {a.name} = {_aggregate(a)}" for a in group.aggregates]
     for derived in system.derived.values():
         lines.append(f"derived  {derived.name}")
@@ -76,6 +76,13 @@ def _data(system: System) -> list[str]:
 
 def _sources(sources: Iterable[object]) -> str:
     return " + ".join(str(source) for source in sources) or "over HTTP only"
+
+
+def _kept_for(group: FeatureGroup) -> str:
+    if group.hop is None:
+        return ", ".join(group.entities)
+    paired = f"each {group.hop.far.name} of {group.hop.near.name} by {group.hop.table}"
+    return f"{', '.join([paired, *group.entities[1:]])}; {group.combine}"
 
 
 def _way(group: FeatureGroup) -> str:

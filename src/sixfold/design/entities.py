@@ -27,11 +27,17 @@ class Entity:
 
     name: str
     at: str = field(default_factory=caller, repr=False, compare=False)
+    of: str | None = field(default=None, kw_only=True)
+    """Of an alias: the name of the entity whose keys it has."""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name == "now":
             rule = "a plain name (letters, digits, _), other than 'now'"
             raise InvalidField(where=self.at, part="Entity", field="name", rule=rule, value=self.name)
+
+    def alias(self, name: str) -> "Entity":
+        """Another name for the same keys, for a relation between two of a kind: `friend = member.alias("friend")`."""
+        return Entity(name, caller(), of=self.of or self.name)
 
     def key(self, *raw: str, optional: bool = False) -> Key:
         """One key a row, from these raw columns (none: the column named as the entity).

@@ -1,6 +1,6 @@
 """Section 3, the parts: event streams, tables, features. On each of them, attribute access is a column."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Any
 
@@ -82,6 +82,7 @@ class Events(Group):
         """
         super().__init__(name, columns, (Type,), "a column type such as Number() or Category()")
         self._keys = _checked_keys(self, keys)
+        _check_no_alias(self, [key.entity for key in keys])
         self._source = as_sources(source, where=self._at, part=f"Events {name}")
         if not isinstance(time, Time):
             raise InvalidField(where=self._at, part=f"Events {name}", field="time", rule="a Time(…)", value=time)
@@ -133,12 +134,16 @@ class Table(Group):
     ) -> None:
         """
         Args:
-            keys: The entity that a row is about; two keys make the table a relation.
+            keys: The entity that a row is about. Two keys make the table a relation: `Features` read through it from
+                the first to the second, which may be an alias of the first.
             valid_from: The column from which on a row counts. Without it, rows of files count always, and rows posted
                 over HTTP from their arrival.
         """
         super().__init__(name, columns, (Type, Key), "a column type such as Number(), or entity.key(…)")
         self._keys = _checked_keys(self, keys)
+        links = [column for column in columns.values() if isinstance(column, Key)]
+        own = self._keys[:1] if len(self._keys) == 2 else self._keys
+        _check_no_alias(self, [key.entity for key in (*own, *links)])
         self._source = as_sources(source, where=self._at, part=f"Table {name}")
         if valid_from is not None and not isinstance(columns.get(valid_from), Time):
             rule = "the name of one of its Time columns"
@@ -152,25 +157,32 @@ class Features(Group):
     def __init__(
         self,
         name: str,
-        entity: Entity | tuple[Entity, ...],
+        entity: "Entity | Table | tuple[Entity | Table, ...]",
         stream: Events,
         *,
-        combine: str = "mean",
+        combine: str | None = None,
         **aggregates: AggregateSpec,
     ) -> None:
         """
         Args:
+            entity: Whose events count. A relation (a table with two keys) stands for its second key: whoever has the
+                first sees what is kept for all that are paired with it.
             combine: What becomes of the values of several keys, where a row has a list of them: their `mean`, `sum`,
-                `min` or `max`; unknown ones are left out.
+                `min` or `max`; unknown ones are left out. Default: the sum through a relation, else the mean.
         """
         super().__init__(name, aggregates, (AggregateSpec,), "an aggregate such as count() or rate(…)")
-        self._entities = entity if isinstance(entity, tuple) else (entity,)
-        part = f"Features {name}"
-        if not all(isinstance(one, Entity) for one in self._entities):
-            rule = "an Entity or a tuple of them"
+        given, part = entity if isinstance(entity, tuple) else (entity,), f"Features {name}"
+        if not given or not all(isinstance(one, Entity | Table) for one in given):
+            rule = "an Entity, a relation, or a tuple of them"
             raise InvalidField(where=self._at, part=part, field="entity", rule=rule, value=entity)
+        self._entities = tuple(one for one in given if isinstance(one, Entity))
+        relations = [one for one in given if isinstance(one, Table)]
+        self._relation = relations[0] if relations else None
+        _check_no_alias(self, self._entities)
+        _check_relations(self, relations)
         if not isinstance(stream, Events):
             raise InvalidField(where=self._at, part=part, field="stream", rule="an Events", value=stream)
+        combine = combine or ("sum" if relations else "mean")
         if combine not in COMBINE:
             rule = f"one of {', '.join(COMBINE)}"
             raise InvalidField(where=self._at, part=part, field="combine", rule=rule, value=combine)
@@ -186,6 +198,26 @@ class Derived(Group):
 
 answers = Answers()
 """The stream of what the server showed."""
+
+
+def _check_no_alias(group: Group, entities: Iterable[Entity]) -> None:
+    part = f"{type(group).__name__} {group._name}"
+    for one in entities:
+        if one.of is not None:
+            rule = f"{one.of} itself: an alias can only be the second of the two keys of a Table"
+            raise InvalidField(where=group._at, part=part, field=one.name, rule=rule, value=one.name)
+
+
+def _check_relations(group: Group, relations: Sequence[Table]) -> None:
+    part = f"Features {group._name}"
+    for one in relations:
+        if len(one._keys) != 2 or any(key.is_list for key in one._keys):
+            rule = "of two keys, each one value a row: who asks, and whose events count"
+            named = [key.entity.name for key in one._keys]
+            raise InvalidField(where=group._at, part=part, field=one._name, rule=rule, value=named)
+    if len(relations) > 1:
+        names = [one._name for one in relations]
+        raise InvalidField(where=group._at, part=part, field="entity", rule="with one relation at most", value=names)
 
 
 def _checked_keys(group: Group, keys: tuple[Key, ...]) -> tuple[Key, ...]:

@@ -24,6 +24,8 @@ def plan(base: Iterable[str], tables: Mapping[str, TableSchema]) -> RowPlan:
         for table in tables.values():
             if any(join.table == table.name for join in joins) or not all(k.entity in known for k in table.keys):
                 continue
+            if any(k.name != k.entity for k in table.keys):
+                continue  # of a row that has one member's key, nobody can say which friend's row is meant
             on = tuple(known[k.entity] for k in table.keys)
             if any(column in unusable or "|" in column for column in on):
                 continue  # no table is looked up by a list of keys, nor by one found in two ways

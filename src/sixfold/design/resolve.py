@@ -15,6 +15,7 @@ from sixfold.design.schema import (
     DerivedGroup,
     FeatureGroup,
     Field,
+    Hop,
     KeyField,
     RowPlan,
     Stream,
@@ -97,13 +98,17 @@ def feature_group(
     """A group of features with its expressions resolved over the event's row."""
     part, events = f"Features {written._name}", streams[written._stream._name]
     row = plan((key.entity for key in events.keys), tables)
-    for entity in written._entities:
-        reach(row, entity.name, where=written._at, part=part)
+    hop = None if written._relation is None else _hop(tables[written._relation._name])
+    others = tuple(entity.name for entity in written._entities)
+    entities = others if hop is None else (hop.far.entity, *others)
+    if len(set(entities)) < len(entities):
+        raise InvalidField(where=written._at, part=part, field="entity", rule="of different entities", value=entities)
+    for entity in entities:
+        reach(row, entity, where=written._at, part=part)
     kinds = {**row_kinds(row, tables, events), **stream_kinds(events)}
     names = scope(kinds, own=events.name, keys={f"{events.name}.{key.name}": key.entity for key in events.keys})
     aggregates = tuple(_aggregate(name, spec, names, events, part, timezone) for name, spec in written._columns.items())
-    entities = tuple(entity.name for entity in written._entities)
-    return FeatureGroup(written._name, entities, events.name, aggregates, row, written._at, written._combine)
+    return FeatureGroup(written._name, entities, events.name, aggregates, row, written._at, written._combine, hop)
 
 
 def feature_kinds(groups: Iterable[FeatureGroup]) -> dict[str, Kind]:
@@ -200,8 +205,15 @@ def _aggregate(name: str, spec: AggregateSpec, names: Scope, events: Stream, par
     )
 
 
+def _hop(relation: TableSchema) -> Hop:
+    near, far = relation.keys
+    return Hop(relation.name, near, far)
+
+
 def _key(key: Key, name: str | None = None) -> KeyField:
-    return KeyField(key.entity.name, key.raw, key.is_list, key.split, name or key.entity.name, key.optional)
+    return KeyField(
+        key.entity.of or key.entity.name, key.raw, key.is_list, key.split, name or key.entity.name, key.optional
+    )
 
 
 def _field(name: str, column: Type, group: str) -> Field:

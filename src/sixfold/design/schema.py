@@ -18,6 +18,7 @@ __all__ = [
     "DerivedGroup",
     "FeatureGroup",
     "Field",
+    "Hop",
     "Join",
     "KeyField",
     "LabelGroup",
@@ -40,7 +41,8 @@ class KeyField:
     is_list: bool = False
     split: str | None = None
     name: str = ""
-    """The column's name in the group: the entity's name, but for a table's further keys (`author=author.key(…)`)."""
+    """The column's name in the group: the entity's name, but for a table's further keys (`author=author.key(…)`) and
+    for an alias of the entity."""
     optional: bool = False
     """Of an event's key: whether it may be null."""
 
@@ -142,11 +144,21 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """A relation that is read through: who has a `near` key sees what is kept for each `far` key paired with it."""
+
+    table: str
+    near: KeyField
+    far: KeyField
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureGroup:
     """Features of one stream for one entity or several; its columns are `name.aggregate`."""
 
     name: str
     entities: tuple[str, ...]
+    """What rows are kept for; of a group with a hop the far entity comes first."""
     stream: str
     aggregates: tuple[Aggregate, ...]
     event: RowPlan
@@ -154,6 +166,13 @@ class FeatureGroup:
     at: str = field(compare=False)
     combine: str = "mean"
     """What becomes of the values of several keys: `mean`, `sum`, `min` or `max`."""
+    hop: Hop | None = None
+    """How a row's own key leads to those of the first entity; None: the row reaches each entity's key itself."""
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The entities whose keys a row must reach to read it, in the order of `entities`."""
+        return self.entities if self.hop is None else (self.hop.near.entity, *self.entities[1:])
 
     @property
     def names(self) -> frozenset[str]:

@@ -18,7 +18,7 @@ from sixfold.design.labels import resolved_labels
 from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Trees
 from sixfold.design.paths import plan, reach
 from sixfold.design.requirements import Requirements
-from sixfold.design.schema import LabelSpec, Reads
+from sixfold.design.schema import FeatureGroup, LabelSpec, Reads
 from sixfold.design.system_deployment import resolved_deployment
 from sixfold.design.system_evaluation import resolved_evaluation
 from sixfold.design.system_models import resolved_rules
@@ -116,13 +116,18 @@ class System:
         """The models of trees whose leaves a model reads."""
         return tuple(one.trees.name for one in getattr(model, "inputs", ()) if isinstance(one, Leaves))
 
+    @property
+    def relations(self) -> frozenset[str]:
+        """The tables that features are read through."""
+        return frozenset(group.hop.table for group in self.features.values() if group.hop is not None)
+
     def depends(self, name: str) -> frozenset[str]:
         """What a value depends on: entities and context columns of the row (`{"viewer"}`, `{"viewer", "video"}`)."""
         if name in self.row.base or name in self.context:
             return frozenset([name])
         group, _, column = name.partition(".")
         if group in self.features:
-            reads = [self.row.keys[entity] for entity in self.features[group].entities]
+            reads = [self.row.keys[entity] for entity in self.features[group].asked]
         elif group in self.derived:
             reads = [n for c, e, _ in self.derived[group].columns if c == column for n in e.names if n != "now"]
         else:
@@ -143,7 +148,7 @@ class System:
     def shares_budget(self, step: Pace) -> tuple[str, ...]:
         """Canonical names of the keys whose items spend one budget: those that `spent` is kept for, else the item."""
         group = self.features.get(step.spent.group)
-        return (str(self.item),) if group is None else tuple(self.row.keys[entity] for entity in group.entities)
+        return (str(self.item),) if group is None else tuple(self.row.keys[entity] for entity in group.asked)
 
     def scope(self) -> Scope:
         """What an expression over a request's row may read."""
@@ -204,6 +209,9 @@ class System:
                 raise InvalidField(
                     where=g._at, part=f"Features {g._name}", field="stream", rule=rule, value=g._stream._name
                 )
+            if isinstance(g, Features) and g._relation is not None and g._relation._name not in self.tables:
+                rule, value = "a relation that Data names too", g._relation._name
+                raise InvalidField(where=g._at, part=f"Features {g._name}", field="entity", rule=rule, value=value)
         self.features = {
             g._name: resolve.feature_group(g, self.streams, self.tables, self.timezone)
             for g in groups
@@ -250,13 +258,23 @@ class System:
             **{name: stream[name] for name in self.context if name in stream},
         }
         for group in self.features.values():
-            if all(entity in self.row.keys for entity in group.entities):
-                for entity in group.entities:
+            self._check_near(group)
+            if all(entity in self.row.keys for entity in group.asked):
+                for entity in group.asked:
                     reach(self.row, entity, where=group.at, part=f"Features {group.name}")
                 self.kinds |= resolve.feature_kinds([group])
         written = [g for g in data.groups if isinstance(g, Derived)]
         derived = resolve.derived_groups(written, self.kinds, self._spellings_known())
         self.derived = {group.name: group for group in derived}
+
+    def _check_near(self, group: FeatureGroup) -> None:
+        """Refuse a relation that no row can ask: nobody would ever read what is kept for it."""
+        if group.hop is None:
+            return
+        near, part = group.hop.near.entity, f"Features {group.name}"
+        if self.kinds[reach(self.row, near, where=group.at, part=part)].is_list:
+            rule = f"of one {near} a row, who asks; here a row has a list of them"
+            raise InvalidField(where=group.at, part=part, field=group.hop.table, rule=rule, value=self.row.keys[near])
 
     def _resolve_framing(self, framing: Framing) -> None:
         stream = resolve.stream_kinds(self.examples)

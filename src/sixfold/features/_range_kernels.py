@@ -8,9 +8,25 @@ from sixfold.features._compiled import compiled
 from sixfold.features._finish_kernels import estimate
 from sixfold.features.hashing import MAX_ZEROS
 
-__all__ = ["distinct_counts", "most_frequent"]
+__all__ = ["distinct_counts", "first_places", "most_frequent"]
 
 Ints = NDArray[np.int64]
+
+
+@compiled
+def first_places(ascending_E: Ints, low_B: Ints, high_B: Ints, at_B: Ints) -> Ints:
+    """See `windows.place`."""
+    found_B = np.empty(len(low_B), np.int64)
+    for b in range(len(low_B)):
+        low, high, at = low_B[b], high_B[b], at_B[b]
+        while low < high:
+            middle = (low + high) // 2
+            if ascending_E[middle] < at:
+                low = middle + 1
+            else:
+                high = middle
+        found_B[b] = low
+    return found_B
 
 
 @compiled

@@ -1,7 +1,7 @@
 """Point-in-time values of many rows at once, by DuckDB: what serving would have answered at each row's time."""
 # B = reads: pairs of a row and a key, E = events of all keys, K = keys
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 import duckdb
@@ -15,18 +15,20 @@ from sixfold.design.system import System
 from sixfold.errors import InvalidField
 from sixfold.features import sql
 from sixfold.features.joins_sql import Relations, looked_up
-from sixfold.features.keyed_sql import events_by_key, list_places, rows_by_key
-from sixfold.features.keys import combined
+from sixfold.features.keyed_sql import asked_by_key, events_by_key, list_places
+from sixfold.features.keys import Same, combined
 from sixfold.features.needs import Needs, event_names, needs
 from sixfold.features.posted import offsets_as_of, posted
 from sixfold.features.reads import Events, Reads, attach_values
 from sixfold.features.scratch import Scratch, quoted
+from sixfold.features.through import Through
 from sixfold.features.windows import Windows
 from sixfold.features.windows_sql import measure
 
 __all__ = ["as_text", "attach", "attach_as_known"]
 
-_EVENTS_AT_ONCE = 1 << 21
+_AT_ONCE = 1 << 21
+"""Events and reads."""
 
 
 def attach(
@@ -139,7 +141,8 @@ class _Group:
         seen = {a.name: measure(a, lambda e: sql.duckdb(e, spelled, "_known", system.timezone)) for a in read}
         self.measures = list(dict.fromkeys(seen.values()))
         self.measure_of = [self.measures.index(seen[a.name]) for a in self.aggregates]
-        self.lists = [system.row.keys[group.entities[i]] for i in list_places(system, group)]
+        self.lists = [system.row.keys[group.asked[i]] for i in list_places(system, group)]
+        self.lists += [group.hop.table] if group.hop else []
         for a in self.aggregates:
             if self.lists and (a.kind.is_list or a.kind.base != "number"):
                 rule = f"a number, since {' and '.join(self.lists)} has a list of keys"
@@ -153,9 +156,16 @@ class _Group:
         Args:
             seen_B: The largest log offset that each of these rows sees; None: `as_of_offset` holds for all.
         """
+        if self.group.hop is not None:
+            found = self._read_through(base, seen_B)
+        else:
+            found = self._read_directly(base, seen_B)
+        return {f"{self.group.name}.{a.name}": column for a, column in zip(self.aggregates, found)}
+
+    def _read_directly(self, base: str, seen_B: NDArray[np.int64] | None) -> Sequence[pa.ChunkedArray | pa.Array]:
         parts = [f"k{i}" for i in range(len(self.group.entities))]
         on = " and ".join(f"p.{part} = k.{part}" for part in parts)
-        points = self.scratch.table(rows_by_key(self.system, self.group, base, "_row, time as t"))
+        points = self.scratch.table(asked_by_key(self.system, self.group, base, "_row, time as t"))
         keys = self.scratch.table(
             f"select *, row_number() over () - 1 as key from (select distinct {', '.join(parts)} from {points})"
         )
@@ -164,22 +174,61 @@ class _Group:
             f"select _row, time, -1 from {base} where _row not in (select _row from {points}) order by _row"
         )
         row_B, time_B, key_B = (np.asarray(column, np.int64) for column in reads.columns)
-        # In order once: a range of keys is then read from its own pages, however many ranges there are.
-        events = self.scratch.table(f"{self._events(time_B, keys, on)} order by k.key, p._known, p._offset")
-        found = self._values(events, Reads(key_B, time_B, None if seen_B is None else seen_B[row_B]))
-        if self.lists:
-            found = [_combined(self.group.combine, column, row_B) for column in found]
-        return {f"{self.group.name}.{a.name}": column for a, column in zip(self.aggregates, found)}
+        own = ", ".join(["p._known as known", "p._offset", *(f"p.{one}" for one in self._columns)])
+        events = self._in_order(f"select k.key, {own} from ({self._events(time_B)}) p join {keys} k on {on}")
+        codes_K = np.arange(int(key_B.max(initial=-1)) + 1)
+        found = self._values(events, codes_K, Reads(key_B, time_B, None if seen_B is None else seen_B[row_B]))
+        if not self.lists:
+            return found
+        return [self._combined(column, row_B, int(row_B[-1]) + 1 if len(row_B) else 0) for column in found]
 
-    def _events(self, time_B: NDArray[np.int64], keys: str, on: str) -> str:
-        """The query of the events that the reads may see: `key, known, _offset` and the measures."""
+    def _read_through(self, base: str, seen_B: NDArray[np.int64] | None) -> list[pa.Array]:
+        """The keys that have no events are counted, not read."""
+        through = Through(self.scratch, self.system, self.ingested, self.group, base, self.as_of_offset)
+        events = self._in_order(through.events(self._events(through.time_B), self._columns))
+        code_K = np.asarray(self.scratch.read(f"select distinct key from {events} order by key")[0], np.int64)
+        who = through.who(code_K, seen_B)
+        # The first read is that of a key without events.
+        reads = Reads(
+            np.append(-1, who.key_R),
+            np.append(0, who.time_R),
+            None if seen_B is None else np.append(-1, seen_B[who.row_R]),
+        )
+        found = self._values(events, code_K, reads)
+        return [self._combined(column, who.row_R, len(who.missing), who.missing) for column in found]
+
+    @property
+    def _columns(self) -> list[str]:
+        """The columns of the measures."""
+        return [f"m{i}" for i in range(len(self.measures))]
+
+    def _in_order(self, query: str) -> str:
+        """Keep events in the order in which a range of keys is read from its own pages, however many there are."""
+        return self.scratch.table(f"select * from ({query}) order by key, known, _offset")
+
+    def _combined(
+        self, column: pa.ChunkedArray, row_B: NDArray[np.int64], rows: int, missing: NDArray[np.int64] | None = None
+    ) -> pa.Array:
+        """One value for each row out of those of its keys.
+
+        Args:
+            missing: How many further keys each row has, whose value is the one before those of the keys.
+        """
+        values, valid = np.asarray(column.fill_null(0.0)), np.asarray(column.is_valid())
+        same = None if missing is None else Same(float(values[0]), bool(valid[0]), missing)
+        own_B = slice(len(values) - len(row_B), None)
+        found = combined(self.group.combine, values[own_B], valid[own_B], row_B, rows, same)
+        return pa.array(found.data, mask=~found.valid)
+
+    def _events(self, time_B: NDArray[np.int64]) -> str:
+        """The query of the events that reads at these times may see: the keys, `_known`, `_offset` and the measures."""
         first, last = int(time_B.min(initial=2**61)), int(time_B.max(initial=-(2**61)))
         span = "true" if self.as_served else f"known < {last}"
         bounds = [(a.window_us, a.hop_us) for a in self.aggregates]
         if all(window is not None for window, _ in bounds):
             span += f" and known >= {min((first - (w or 0)) // (h or 1) * (h or 1) for w, h in bounds)}"
         measures = ", ".join(f"{sql} as m{i}" for i, sql in enumerate(self.measures))
-        one = events_by_key(
+        return events_by_key(
             self.system,
             self.ingested,
             self.group,
@@ -190,26 +239,31 @@ class _Group:
             as_of_offset=self.as_of_offset,
             in_order=posted(self.scratch, self.ingested, self._tables()),
         )
-        columns = ", ".join(f"p.m{i}" for i in range(len(self.measures)))
-        return f"select k.key, p._known as known, p._offset, {columns} from ({one}) p join {keys} k on {on}"
 
     def _tables(self) -> list[str]:
         """Tables that the events' measures or keys are read from."""
         read = {name.split(".")[0] for name in self.names}
         return [join.table for join in self.group.event.joins if join.table in read]
 
-    def _values(self, events: str, reads: Reads) -> list[pa.ChunkedArray]:
-        """Each aggregate at each read, worked out for a range of keys after the other, to bound memory."""
-        counts = self.scratch.read(f"select key, count(*) as n from {events} group by key")
-        keys = int(max(reads.key_B.max(initial=-1), np.asarray(counts["key"]).max(initial=-1))) + 1
+    def _values(self, events: str, codes_K: NDArray[np.int64], reads: Reads) -> list[pa.ChunkedArray]:
+        """Each aggregate at each read, worked out for a range of keys after the other, to bound memory.
+
+        Args:
+            codes_K: What the events have as `key` where reads have its place here.
+        """
+        counts, keys = self.scratch.read(f"select key, count(*) as n from {events} group by key"), len(codes_K)
         starts_K = np.zeros(keys + 1, np.int64)
-        starts_K[np.asarray(counts["key"]) + 1] = np.asarray(counts["n"])
+        starts_K[np.searchsorted(codes_K, np.asarray(counts["key"], np.int64)) + 1] = np.asarray(counts["n"])
+        reads_K = np.bincount(reads.key_B[reads.key_B >= 0], minlength=keys)
+        work_K = np.cumsum(starts_K[1:] + reads_K)
         starts_K = np.cumsum(starts_K)
-        cuts = (np.flatnonzero(np.diff(starts_K[1:] // _EVENTS_AT_ONCE)) + 1).tolist()
+        cuts = (np.flatnonzero(np.diff(work_K // _AT_ONCE)) + 1).tolist()
         pieces, order = [], []
-        for low, high in pairwise([-1, *cuts, len(starts_K) - 1]):
+        for low, high in pairwise([-1, *cuts, keys]):
             own = np.flatnonzero((reads.key_B >= low) & (reads.key_B < high))
-            query = f"select * from {events} where key >= {low} and key < {high} order by key, known, _offset"
+            bounds = ["true", *([f"key >= {codes_K[low]}"] if low > 0 else [])]
+            bounds += [f"key < {codes_K[high]}"] if high < keys else []
+            query = f"select * from {events} where {' and '.join(bounds)} order by key, known, _offset"
             rows, first = self.scratch.read(query), max(low, 0)
             some = Events(
                 np.asarray(rows["known"], np.int64),
@@ -223,18 +277,14 @@ class _Group:
             order.append(own)
         if len(pieces) == 1:
             return pieces[0]
-        place = pa.array(np.argsort(np.concatenate(order)))
+        places = np.concatenate(order)
+        if (places[1:] > places[:-1]).all():
+            return [pa.chunked_array([c for x in one for c in x.chunks]) for one in zip(*pieces)]
+        place = pa.array(np.argsort(places))
         return [pa.chunked_array([c for x in one for c in x.chunks]).take(place) for one in zip(*pieces)]
 
     def _aggregated(self, windows: Windows, measures: list[pa.Array]) -> list[pa.ChunkedArray]:
         return [windows.value(a, measures[i]) for a, i in zip(self.aggregates, self.measure_of)]
-
-
-def _combined(how: str, column: pa.ChunkedArray, row_B: NDArray[np.int64]) -> pa.Array:
-    """One value for each row out of those of its keys; `row_B` ascends from 0 without gaps."""
-    rows = int(row_B[-1]) + 1 if len(row_B) else 0
-    found = combined(how, np.asarray(column.fill_null(0.0)), np.asarray(column.is_valid()), row_B, rows)
-    return pa.array(found.data, mask=~found.valid)
 
 
 def _derived(

@@ -4,23 +4,47 @@ from collections.abc import Collection, Sequence
 
 from sixfold.design.schema import FeatureGroup
 from sixfold.design.system import System
+from sixfold.features import relations
 from sixfold.features.joins_sql import Relations, looked_up, stream_rows
 from sixfold.features.scratch import quoted
 
-__all__ = ["events_by_key", "list_places", "rows_by_key"]
+__all__ = ["asked_by_key", "events_by_key", "list_places", "rows_by_key"]
 
 
-def rows_by_key(system: System, group: FeatureGroup, rows: str, columns: str, where: str = "true") -> str:
-    """The query of rows that are read for: these columns, and the group's keys; none for a null key."""
-    names = [system.row.keys[entity] for entity in group.entities]
+def rows_by_key(
+    system: System, ingested: Relations, group: FeatureGroup, rows: str, columns: str, where: str = "true"
+) -> str:
+    """The query of rows that are read for: these columns, and the group's keys; none for a null key.
+
+    Args:
+        columns: With `_offset`, which tells the rows apart, and `time`, as of which a relation is read.
+    """
+    asked = asked_by_key(system, group, rows, columns, where)
+    if group.hop is None:
+        return asked
+    near, far, rest = quoted(group.hop.near.name), quoted(group.hop.far.name), range(1, len(group.entities))
+    pairs = (
+        f'select {near} as near, {far} as far, min(valid_from) as since, min("offset") as place '
+        f"from {ingested.sql(group.hop.table)} where {far} is not null group by all"
+    )
+    apart = ", ".join(["a._offset", *(f"a.k{i}" for i in rest)])
+    return (
+        f"select a.* replace (p.far as k0) from ({asked}) a join ({pairs}) p on a.k0 = p.near and p.since <= a.time "
+        f"qualify row_number() over (partition by {apart} order by p.since desc, p.place desc) <= {relations.NEWEST}"
+    )
+
+
+def asked_by_key(system: System, group: FeatureGroup, rows: str, columns: str, where: str = "true") -> str:
+    """The query of rows that are read for: these columns, and the keys that they ask by; none for a null key."""
+    names = [system.row.keys[entity] for entity in group.asked]
     return _by_key(
         f"select {columns}, {_as_keys(names)} from {rows} where {where}", len(names), list_places(system, group)
     )
 
 
 def list_places(system: System, group: FeatureGroup) -> list[int]:
-    """Which of a group's keys are lists where it is read."""
-    return [i for i, entity in enumerate(group.entities) if system.kinds[system.row.keys[entity]].is_list]
+    """Which of the keys that a group is read by are lists; one that a relation leads on from is none."""
+    return [i for i, entity in enumerate(group.asked) if system.kinds[system.row.keys[entity]].is_list]
 
 
 def events_by_key(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sixfold.features.arrays import Array, Lists, Values
 
-__all__ = ["Codes", "Pairs", "combined", "factorize", "length", "pair_keys", "spread"]
+__all__ = ["Codes", "Pairs", "Same", "combined", "factorize", "length", "once", "pair_keys", "spread"]
 
 SMALL = 4096
 """Below so many texts a dictionary of Python is faster than Arrow's."""
@@ -68,13 +68,13 @@ def pair_keys(columns: Sequence[Array], rows: int, codes: Codes | None = None) -
     uniques: list[list[str]] = []
     for array in columns:
         if isinstance(array, Lists):
-            part, starts, own = _once(codes, array, lambda lists: _different_elements(cast(Lists, spread(lists, rows))))
+            part, starts, own = once(codes, array, lambda lists: _different_elements(cast(Lists, spread(lists, rows))))
             sizes = np.diff(starts)[row]
             within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
             part = part[np.repeat(starts[row], sizes) + within]
             row, code = np.repeat(row, sizes), np.repeat(code, sizes)
         else:
-            part, own = _once(codes, array, lambda values: factorize(values.data, values.valid))
+            part, own = once(codes, array, lambda values: factorize(values.data, values.valid))
             part = part[row] if len(part) == rows else np.broadcast_to(part, len(row))
         code = np.where((code < 0) | (part < 0), -1, code * max(len(own), 1) + part)
         uniques.append(own)
@@ -94,8 +94,22 @@ def _once_without(
     return row[kept], code[kept]
 
 
+class Same(NamedTuple):
+    """Further keys that all have one value: that of a key without events."""
+
+    value: float
+    valid: bool
+    counts: NDArray[np.int64]
+    """Shape (B,), how many of each row."""
+
+
 def combined(
-    how: str, values: NDArray[np.float64], valid: NDArray[np.bool_], row: NDArray[np.int64], rows: int
+    how: str,
+    values: NDArray[np.float64],
+    valid: NDArray[np.bool_],
+    row: NDArray[np.int64],
+    rows: int,
+    same: Same | None = None,
 ) -> Values:
     """One value for each row out of those of its keys, those that are not valid left out.
 
@@ -110,8 +124,14 @@ def combined(
         extreme.at(found, row[valid], values[valid])
     else:
         found = np.bincount(row, np.where(valid, values, 0.0), rows)
-        if how == "mean":
-            found = found / np.maximum(counts, 1)
+    if same is not None and same.valid:
+        counts = counts + same.counts
+        if how in ("min", "max"):
+            found = np.where(same.counts > 0, extreme(found, same.value), found)
+        else:
+            found = found + same.counts * same.value
+    if how == "mean":
+        found = found / np.maximum(counts, 1)
     return Values(np.where(counts > 0, found, 0.0), counts > 0)
 
 
@@ -129,7 +149,8 @@ def _pairs(row: NDArray[np.int64], code: NDArray[np.int64], uniques: Sequence[li
     return Pairs(list(map("|".join, zip(*reversed(parts)))), row, which.astype(np.int64) - nulls)
 
 
-def _once(codes: Codes | None, array: Array, find: Callable[[Any], Any]) -> Any:
+def once(codes: Codes | None, array: Array, find: Callable[[Any], Any]) -> Any:
+    """What `find` makes of a column, found once for all calls that share `codes`."""
     if codes is None:
         return find(array)
     # The column is kept with its codes: an id says which only while it lives.

@@ -64,7 +64,7 @@ def made_of(con: duckdb.DuckDBPyConnection, system: System, history: History) ->
         engine=_engine(),
         offset=history.offset,
         groups={name: group_definition(system, group) for name, group in system.features.items()},
-        tables={name: table_definition(table) for name, table in system.tables.items()},
+        tables={name: table_definition(system, table) for name, table in system.tables.items()},
         history=sums(con, system, history, history.offset),
     )
 
@@ -99,6 +99,7 @@ def group_definition(system: System, group: FeatureGroup) -> str:
             system.timezone,
             (stream.name, stream.known, stream.keys),
             group.entities,
+            group.hop is not None and len(group.entities) > 1,
             group.aggregates,
             [(sorted(e.names), e.kind) for e in expressions],
             [group.event.keys[entity] for entity in group.entities],
@@ -108,10 +109,11 @@ def group_definition(system: System, group: FeatureGroup) -> str:
     )
 
 
-def table_definition(table: TableSchema) -> str:
-    """The same for two tables whose rows hold the same columns in the same order."""
+def table_definition(system: System, table: TableSchema) -> str:
+    """The same for two tables whose rows hold the same columns in the same order, and have pairs beside them or not."""
     columns = [(one.name, one.kind) for one in table.fields]
-    return fingerprint([table.name, table.keys, table.links, table.valid_from, columns])
+    paired = table.name in system.relations
+    return fingerprint([table.name, table.keys, table.links, table.valid_from, columns, paired])
 
 
 def reads(system: System, group: FeatureGroup) -> dict[str, set[str]]:

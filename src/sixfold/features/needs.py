@@ -41,7 +41,7 @@ def needs(system: System, names: Collection[str], given: frozenset[str]) -> Need
             pending += sorted(next(e for c, e, _ in system.derived[group].columns if c == column).names)
         elif group in system.features:
             found.features.setdefault(group, []).append(column)
-            pending += [system.row.keys[entity] for entity in system.features[group].entities]
+            pending += [system.row.keys[entity] for entity in system.features[group].asked]
         elif group in system.tables:
             found.tables.append(name)
             pending += next(join.on for join in system.row.joins if join.table == group)

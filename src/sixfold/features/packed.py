@@ -11,7 +11,7 @@ from sixfold.errors import StateMismatch
 from sixfold.features.layout import Layout
 from sixfold.stores.online import MAX_KEY_BYTES
 
-__all__ = ["group_space", "pack", "row_keys", "table_space", "unpack"]
+__all__ = ["beside_space", "fitting", "group_space", "pack", "pairs_space", "row_keys", "table_space", "unpack"]
 
 
 def group_space(group: str) -> str:
@@ -24,9 +24,23 @@ def table_space(table: str) -> str:
     return f"table:{table}"
 
 
+def pairs_space(table: str) -> str:
+    """The space of a relation's pairs, by the key of who asks."""
+    return f"pairs:{table}"
+
+
+def beside_space(group: str) -> str:
+    """The space of what a group keeps beside each first key."""
+    return f"beside:{group}"
+
+
 def row_keys(texts: Iterable[str]) -> list[bytes]:
     """The keys of rows: texts in UTF-8, or where a store would refuse the length a hash, which is no UTF-8."""
-    keys = [text.encode() for text in texts]
+    return fitting([text.encode() for text in texts])
+
+
+def fitting(keys: list[bytes]) -> list[bytes]:
+    """Keys in UTF-8 as a store takes them, those that are too long as a hash."""
     if max(map(len, keys), default=0) <= MAX_KEY_BYTES:
         return keys
     return [key if len(key) <= MAX_KEY_BYTES else b"\xff" + blake2b(key, digest_size=32).digest() for key in keys]

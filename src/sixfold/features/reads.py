@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sixfold.features.windows import Span, Windows, place
 
-__all__ = ["Events", "Reads", "attach_values"]
+__all__ = ["Events", "Reads", "attach_values", "newest_by_key"]
 
 Ints = NDArray[np.int64]
 Values = Callable[[Windows, list[pa.Array]], list[pa.ChunkedArray]]
@@ -54,7 +54,7 @@ def attach_values(events: Events, reads: Reads, values: Values, *, as_served: bo
     end_B = place(events.known_E, first_B, last_B, time_B)
     if reads.seen_B is None or not len(events.known_E):
         return values(Windows(events.known_E, [Span(first_B, end_B)], time_B), events.measures)
-    newest_E = _by_key(events.offset_E, events.starts_K, np.maximum)
+    newest_E = newest_by_key(events.offset_E, events.starts_K)
     until_B = place(newest_E, first_B, end_B, reads.seen_B + 1)
     found = values(Windows(events.known_E, [Span(first_B, until_B)], time_B), events.measures)
     parts, where, at = [found], np.arange(len(time_B)), len(time_B)
@@ -84,6 +84,11 @@ def _served(events: Events, reads: Reads, first_B: Ints, last_B: Ints) -> Ints:
     clock_B = np.where(end_B > first_B, events.known_E[np.maximum(end_B - 1, 0)], np.iinfo(np.int64).min)
     served_B: Ints = np.maximum(reads.time_B, clock_B + 1)
     return served_B
+
+
+def newest_by_key(offset_E: Ints, starts_K: Ints) -> Ints:
+    """The largest offset of what stands up to each of E places, of the same key."""
+    return _by_key(offset_E, starts_K, np.maximum)
 
 
 def _by_key(offset_E: Ints, starts_K: Ints, extreme: np.ufunc) -> Ints:

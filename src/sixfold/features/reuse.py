@@ -11,7 +11,7 @@ from sixfold.design.kinds import Kind
 from sixfold.design.system import System
 from sixfold.features.dictionary import text_space
 from sixfold.features.made_of import MadeOf, Sums, group_definition, read_made_of, reads, sums, table_definition
-from sixfold.features.packed import group_space, table_space
+from sixfold.features.packed import beside_space, group_space, pairs_space, table_space
 from sixfold.features.state import History
 from sixfold.stores.log import EventLog, Record
 from sixfold.stores.online import OnlineStore, Snapshot, Snapshots
@@ -57,7 +57,7 @@ def find_same(con: duckdb.DuckDBPyConnection, system: System, history: History, 
     tables = frozenset(
         name
         for name, table in system.tables.items()
-        if old.tables.get(name) == table_definition(table) and old.history.get(name) == now[name]
+        if old.tables.get(name) == table_definition(system, table) and old.history.get(name) == now[name]
     )
     groups = frozenset(
         name
@@ -91,9 +91,9 @@ def take_over(
 
 def copy(system: System, names: frozenset[str], snapshot: Snapshot, store: OnlineStore) -> None:
     """Put the rows of groups and tables into a new store, and the texts that rows name by number."""
-    spaces = {table_space(name) for name in names if name in system.tables}
+    spaces = {space(name) for name in names & system.tables.keys() for space in (table_space, pairs_space)}
     for name in names & system.features.keys():
-        spaces |= {group_space(name), *(text_space(kind) for kind in _texts(system, name))}
+        spaces |= {group_space(name), beside_space(name), *(text_space(kind) for kind in _texts(system, name))}
     # Ascending over all: so every page of a store that keeps its rows in order fills up.
     for space in sorted(spaces, key=str.encode):
         after = None

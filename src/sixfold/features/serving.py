@@ -11,14 +11,16 @@ from sixfold.design.kinds import Kind
 from sixfold.design.schema import DerivedGroup, FeatureGroup
 from sixfold.design.system import System
 from sixfold.errors import InvalidField, UnknownColumn
+from sixfold.features import relations
 from sixfold.features.arrays import Array, Lists, Values, column
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.events import look_up
 from sixfold.features.expressions import evaluate
 from sixfold.features.finish import Finished
-from sixfold.features.keys import Codes, combined, length, pair_keys
+from sixfold.features.keys import Codes, Same, combined, length, pair_keys
 from sixfold.features.layout import layout
 from sixfold.features.packed import group_space, row_keys, unpack
+from sixfold.features.paired import far_keys, find
 from sixfold.features.state import check_definitions
 from sixfold.features.tables import Tables
 from sixfold.stores.online import OnlineStore
@@ -37,6 +39,7 @@ class Reader:
         check_definitions(system, store)
         self._system, self._store = system, store
         self._tables, self._dictionary = Tables(system.tables, store), Dictionary(store)
+        self._pairs, self._beside = relations.Pairs(store), relations.Beside(store)
         self._layouts = {name: layout(group) for name, group in system.features.items()}
 
     def columns(self, names: Collection[str], base: Mapping[str, Array], now_us: int) -> dict[str, Array]:
@@ -64,21 +67,21 @@ class Reader:
         for group in self._system.features.values():
             mine = [name for name in wanted if name.split(".")[0] == group.name]
             if mine:
-                entities = [found[self._key_of(entity)] for entity in group.entities]
+                entities = [found[self._key_of(entity)] for entity in group.asked]
                 found.update(self._features(group, mine, entities, now_us, codes))
         for derived in self._system.derived.values():
             found.update(self._derived(derived, wanted, found, now_us))
         return found
 
     def group(self, name: str, keys: Sequence[str], now_us: int) -> dict[str, Any]:
-        """All features of one group for one key (one text for each of its entities), by their bare names.
+        """All features of one group for one key (one text for each entity that it is asked for), by their bare names.
 
         Raises:
             UnknownColumn: there is no such group.
         """
         if (group := self._system.features.get(name)) is None:
             raise UnknownColumn(where=self._system.name, group="features", column=name, known=self._system.features)
-        columns = [column(Kind("text", domain=entity), [key]) for entity, key in zip(group.entities, keys)]
+        columns = [column(Kind("text", domain=entity), [key]) for entity, key in zip(group.asked, keys)]
         full = [f"{name}.{one.name}" for one in group.aggregates]
         values = self._features(group, full, columns, now_us, {})
         return {one.split(".")[1]: values[one].to_list()[0] for one in full}
@@ -108,7 +111,7 @@ class Reader:
 
     def _entities(self, name: str) -> tuple[str, ...]:
         group = self._system.features.get(name.split(".", maxsplit=1)[0])
-        return group.entities if group else ()
+        return group.asked if group else ()
 
     def _key_of(self, entity: str) -> str:
         return self._system.row.keys[entity]
@@ -118,18 +121,28 @@ class Reader:
     ) -> dict[str, Array]:
         """Features of a group by canonical name, combined where a key is a list."""
         own, rows = self._layouts[group.name], max(length(key) for key in keys)
-        pairs = pair_keys(keys, rows, codes)
-        found = self._store.get(group_space(group.name), row_keys(pairs.texts))
+        if group.hop is not None and len(keys) == 1:
+            keys = [far_keys(self._pairs, group.hop.table, keys[0], now_us, codes)]
+        if group.hop is not None and len(keys) > 1:
+            stored, row_P, which_P, missing_B = find(self._pairs, self._beside, group, keys, now_us, codes)
+        else:
+            texts, row_P, which_P = pair_keys(keys, rows, codes)
+            stored, missing_B = row_keys(texts), None
+        found = self._store.get(group_space(group.name), stored)
         # The last row is that of a key without any event; no key (-1) picks it too.
         slots, starts = unpack([*found, None], own)
-        at = np.where(pairs.which < 0, len(found), pairs.which)
+        at = np.where(which_P < 0, len(found), which_P)
+        if missing_B is not None:
+            at = np.append(at, len(found))
         finished = Finished(own, self._dictionary, slots, starts, at, now_us)
         features: dict[str, Array] = {}
         for name in names:
             value = finished.value(name.partition(".")[2])
-            if any(isinstance(key, Lists) for key in keys):
+            if missing_B is not None or any(isinstance(key, Lists) for key in keys):
                 each = _number(value, group, name)
-                value = combined(group.combine, each.data, each.valid, pairs.row, rows)
+                same = None if missing_B is None else Same(float(each.data[-1]), bool(each.valid[-1]), missing_B)
+                own_P = slice(len(row_P))
+                value = combined(group.combine, each.data[own_P], each.valid[own_P], row_P, rows, same)
             features[name] = value
         return features
 

@@ -22,6 +22,7 @@ from sixfold.features.events import EventBatch, event_kinds, from_records, from_
 from sixfold.features.keys import pair_keys, spread
 from sixfold.features.layout import layout
 from sixfold.features.packed import group_space, pack, row_keys, unpack
+from sixfold.features.relations import Beside, Pair, Pairs
 from sixfold.features.tables import Tables
 from sixfold.stores.log import Record
 from sixfold.stores.online import OnlineStore, Row
@@ -99,6 +100,7 @@ class StateWriter:
             check_definitions(system, store)
         self._system, self._store = system, store
         self._tables, self._dictionary = Tables(system.tables, store), Dictionary(store)
+        self._pairs, self._beside = Pairs(store), Beside(store)
         kept = {*system.features, *system.tables} if part is None else part
         self._kept_tables = {name: table for name, table in system.tables.items() if name in kept}
         self._groups: dict[str, list[FeatureGroup]] = defaultdict(list)
@@ -137,8 +139,7 @@ class StateWriter:
 
     def resume(self) -> None:
         """Go on from where the store stands, after another has written it."""
-        self._dictionary.settle(committed=False)
-        self._tables.settle()
+        self._settle(committed=False)
         self.offset = self.stored()
 
     def warm_up(self) -> None:
@@ -197,7 +198,10 @@ class StateWriter:
         order = order[keys.which[order] >= 0]
         at, starts = touching[keys.row[order]], np.searchsorted(keys.which[order], np.arange(len(keys.texts) + 1))
         places = row_keys(keys.texts)
-        old, old_starts = unpack(self._store.get(space, places), own)
+        found = self._store.get(space, places)
+        if group.hop is not None and len(group.entities) > 1:
+            self._beside.stage(group.name, [text for text, row in zip(keys.texts, found) if row is None])
+        old, old_starts = unpack(found, own)
         values, seen = events.entries(own.lists, self._dictionary)
         slots, bounds = _kernels.fold(
             own.definition,
@@ -217,18 +221,23 @@ class StateWriter:
 
     def _commit(self, rows: Iterable[Row], offset: int) -> None:
         try:
-            every = [*rows, *self._tables.staged()]
+            # The rows come first: making them stages what is beside them.
+            every = [*rows, *self._tables.staged(), *self._pairs.staged(), *self._beside.staged()]
             # The rows were read at this offset: another worker must not have changed them since.
             self._store.commit([*every, *self._dictionary.added()], offset=offset, after=self.offset)
         except BaseException as error:
-            self._dictionary.settle(committed=False)
-            self._tables.settle()
+            self._settle(committed=False)
             if isinstance(error, StateMoved):
                 self.offset = error.applied
             raise
-        self._dictionary.settle(committed=True)
-        self._tables.settle()
+        self._settle(committed=True)
         self.offset = max(self.offset, offset)
+
+    def _settle(self, *, committed: bool) -> None:
+        self._dictionary.settle(committed=committed)
+        self._tables.settle()
+        self._pairs.settle()
+        self._beside.settle()
 
     def _stage(self, schema: TableSchema, records: Sequence[Record]) -> None:
         rows: list[dict[str, Any]] = []
@@ -240,12 +249,16 @@ class StateWriter:
         self._stage_rows(schema, rows)
 
     def _stage_rows(self, schema: TableSchema, rows: Iterable[Mapping[str, Any]]) -> None:
-        staged = []
+        staged, pairs = [], dict[str, list[str]]()
         for row in rows:
             parts = [row[key.name] for key in schema.keys]
             if None not in parts:
-                staged.append((joined(parts), row["valid_from"], row["offset"], row))
+                pairs[key := joined(parts)] = parts
+                staged.append((key, row["valid_from"], row["offset"], row))
         self._tables.stage(schema.name, staged)
+        if schema.name in self._system.relations:
+            own = [Pair(near, far, *self._tables.since(schema.name, key)) for key, (near, far) in pairs.items()]
+            self._pairs.stage(schema.name, own)
 
     def _reads(self, stream: Stream) -> dict[str, Kind]:
         """The stream's own columns that its groups or the lookups for them read."""

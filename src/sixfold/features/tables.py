@@ -108,6 +108,11 @@ class Tables:
         for key in dict.fromkeys(row[0] for row in rows):
             self._staged[table, key].sort(key=_KEY)
 
+    def since(self, table: str, key: str) -> tuple[int, int]:
+        """Of a key that was staged: from when its first version holds, and the offset that brought this one."""
+        versions = self._staged[table, key]
+        return max((one[0], one[1]) for one in versions if one[0] == versions[0][0])
+
     def staged(self) -> list[Row]:
         """Rows to commit."""
         rows: list[Row] = []

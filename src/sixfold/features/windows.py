@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sixfold.design.schema import Aggregate
-from sixfold.features._range_kernels import distinct_counts, most_frequent
+from sixfold.features._range_kernels import distinct_counts, first_places, most_frequent
 from sixfold.features.hashing import hash_numbers, hash_texts, leading_zeros
 from sixfold.features.local_time import local_midnight
 from sixfold.features.ranges import Columns, decayed_sums, deviations, folded
@@ -152,17 +152,12 @@ class _Measure:
 
 
 def place(ascending_E: Ints, low_B: Ints, high_B: Ints, at_B: Ints) -> Ints:
-    """The first place in `[low, high]` whose value is not below `at`: one binary search for all.
+    """The first place in `[low, high]` whose value is not below `at`.
 
     Args:
         ascending_E: Ascending within each `[low, high)`.
     """
-    low_B, high_B = low_B.copy(), high_B.copy()
-    for _ in range(int((high_B - low_B).max(initial=0)).bit_length()):
-        middle_B = (low_B + high_B) // 2
-        below = (low_B < high_B) & (ascending_E[np.minimum(middle_B, len(ascending_E) - 1)] < at_B)
-        low_B, high_B = np.where(below, middle_B + 1, low_B), np.where(below, high_B, middle_B)
-    return low_B
+    return first_places(ascending_E, low_B, high_B, at_B)
 
 
 def _running(flags_E: NDArray[np.bool_]) -> Ints:

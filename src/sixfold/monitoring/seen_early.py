@@ -75,7 +75,7 @@ def seen_early(
     """
     group, aggregates = _of_group(system, features)
     events = event_rows(scratch, system, ingested, group, aggregates)
-    points = scratch.table(rows_by_key(system, group, rows, "_offset, time", "_example"))
+    points = scratch.table(rows_by_key(system, ingested, group, rows, "_offset, time", "_example"))
     on = " and ".join(f"p.k{i} = e.k{i}" for i in range(len(group.entities)))
     keys = ", ".join(f"k{i}" for i in range(len(group.entities)))
     total = _count(scratch, f"select count(*) from {rows} where _example")
@@ -102,7 +102,7 @@ def shown_together(
     listed = f'"offset" in (select _offset from {rows} where _list in ({several}))'
     events = event_rows(scratch, system, ingested, group, aggregates, listed)
     on = " and ".join(f"p.k{i} = e.k{i}" for i in range(len(group.entities)))
-    points = rows_by_key(system, group, rows, "_offset, time, _list", f"_example and _list in ({several})")
+    points = rows_by_key(system, ingested, group, rows, "_offset, time, _list", f"_example and _list in ({several})")
     counts = ", ".join(f"count(distinct case when e.s{i} then p._offset end)" for i in range(len(aggregates)))
     read = scratch.read(
         f"select {counts} from ({points}) p join {rows} r on r._list = p._list and r._offset <> p._offset "

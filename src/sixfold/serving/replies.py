@@ -85,7 +85,7 @@ def features(entity: str, key: str, live: Live, now_us: int) -> bytes:
         raise UnknownInRequest(kind="entity", name=entity, known=sorted(known))
     found: dict[str, Any] = {}
     for group in system.features.values():
-        if group.entities == (entity,):
+        if group.asked == (entity,):
             values = live.reader.group(group.name, [key], now_us)
             found |= {f"{group.name}.{name}": value for name, value in values.items()}
     for table in system.tables.values():

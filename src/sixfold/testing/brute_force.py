@@ -7,8 +7,9 @@ import numpy as np
 
 import sixfold as sf
 from sixfold.design.schema import Aggregate, FeatureGroup
+from sixfold.features import relations
 from sixfold.testing.oracle import Event, feature_value, is_measure
-from sixfold.testing.worlds import CONDITIONS, Row
+from sixfold.testing.worlds import CONDITIONS, RELATIONS, Row, reads_several
 
 __all__ = ["ASKED", "BruteForce"]
 
@@ -25,7 +26,7 @@ class BruteForce:
 
     def __init__(self, system: sf.System, rows: list[Row], offsets: list[int]) -> None:
         self._system, self._rows, self._offsets = system, rows, offsets
-        self._events = [(o, self._looked_up(row, o)) for row, o in zip(rows, offsets) if not row.table]
+        self._events = [(o, self._looked_up(row, o)) for row, o in zip(rows, offsets) if row.source == "plays"]
         self._mine: dict[tuple[str, tuple[str | None, ...]], list[tuple[int, dict[str, Any]]]] = {}
 
     def check(self, found: Mapping[str, list[Any]], now: int, *, stored: bool) -> None:
@@ -40,7 +41,9 @@ class BruteForce:
         for i in range(len(ASKED["viewer"])):
             held = self._keys(i, now)
             for group in self._system.features.values():
-                lists = [held[entity] for entity in group.entities]
+                lists = [held[entity] for entity in group.asked]
+                if group.hop is not None:
+                    lists[0] = self._paired(group.hop.table, lists[0][0], now) or [None]
                 keys = [(a, *b) for a in lists[0] for b in ([(x,) for x in lists[1]] if len(lists) > 1 else [()])]
                 # A key with a null part is none; a row without any reads as a key without events does, once.
                 keys = [key for key in keys if None not in key] or [(None,) * len(lists)]
@@ -48,8 +51,7 @@ class BruteForce:
                     if (name := f"{group.name}.{one.name}") not in found:
                         continue
                     values = [self._value(group, key, one, now, stored=stored) for key in keys]
-                    is_list = group.name in ("liking", "subject")
-                    value, slack = _combined(group.combine, values) if is_list else values[0]
+                    value, slack = _combined(group.combine, values) if reads_several(group) else values[0]
                     _compare(found[name][i], value, slack, where=f"{name} {one} row {i} now {now}")
 
     def _keys(self, i: int, now: int) -> dict[str, list[str | None]]:
@@ -74,12 +76,25 @@ class BruteForce:
         visible = [
             (row.values["valid_from"], offset, i)
             for i, (row, offset) in enumerate(zip(self._rows, self._offsets))
-            if row.table
+            if row.source == "videos"
             and row.values["video"] == video
             and row.values["valid_from"] <= at
             and (before is None or offset < 0 or offset < before)
         ]
         return self._rows[max(visible)[2]].values if visible else None
+
+    def _paired(self, relation: str, near: str | None, now: int) -> list[str | None]:
+        """The newest keys that are paired with one at a time."""
+        places: dict[str, tuple[int, int]] = {}
+        one, other = RELATIONS[relation]
+        for row, offset in zip(self._rows, self._offsets):
+            if row.source != relation or row.values[one] != near or None in (near, row.values[other]):
+                continue
+            at, far = row.values["valid_from"], row.values[other]
+            # A pair holds from its first row on; of several with that time the last one says its place.
+            if at <= now and (far not in places or (at, -offset) < (places[far][0], -places[far][1])):
+                places[far] = (at, offset)
+        return [*sorted(places, key=places.__getitem__)[-relations.NEWEST :]]
 
     def _value(
         self, group: FeatureGroup, key: tuple[str | None, ...], one: Aggregate, now: int, *, stored: bool

@@ -1,4 +1,4 @@
-"""Random definitions of features and random events to try them on: one stream, one table, keys of every form."""
+"""Random definitions of features and random events to try them on: a stream, tables, keys of every form."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,12 +14,15 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 import sixfold as sf
+from sixfold.data.layout import ALWAYS_US
 from sixfold.design.kinds import NUMBER
+from sixfold.design.schema import FeatureGroup
 from sixfold.stores import Record
 
 __all__ = [
     "CONDITIONS",
     "GROUPS",
+    "RELATIONS",
     "ZONES",
     "Files",
     "Row",
@@ -27,6 +30,7 @@ __all__ = [
     "features_of",
     "make_system",
     "many_rows",
+    "reads_several",
     "record",
     "row_lists",
     "times",
@@ -42,8 +46,14 @@ GROUPS = {
     "maker": ("author",),
     "liking": ("viewer", "tag"),
     "subject": ("topic",),
+    "idols": ("follows",),
+    "seen_by_idols": ("follows", "video"),
+    "idols_tags": ("fans", "tag"),
 }
-"""Groups of features by their entities: own keys, several, through a table, a table's list, the events' own list."""
+"""Groups of features by their entities: own keys, several, through a table, a table's list, the events' own list; and
+through relations: to others of the same entity, with a further key, to another entity with a list beside it."""
+RELATIONS = {"follows": ("viewer", "idol"), "fans": ("viewer", "author")}
+"""Relations with their keys; an idol is a viewer."""
 FUNCTIONS = {
     "count": (None,),
     "sum": ("x", "flag"),
@@ -62,9 +72,9 @@ Condition = Callable[[Mapping[str, Any]], bool | None]
 
 
 class Row(NamedTuple):
-    """A row of the stream `plays` or of the table `videos`."""
+    """A row of the stream `plays`, of the table `videos` or of a relation."""
 
-    table: bool
+    source: str
     values: dict[str, Any]
 
 
@@ -107,7 +117,7 @@ times = st.builds(
 """Microseconds, often on or beside the borders of hops, hours and days."""
 _numbers = st.none() | st.sampled_from([0.0, -0.0, 1.0, -1.5, 0.1, 3.0, 1e15, -1e15, 1.1e15, 5e-324, 999_999_999_999.9])
 _play_columns: dict[str, st.SearchStrategy[Any]] = {
-    "viewer": st.sampled_from(["1", "2", None]),
+    "viewer": st.sampled_from(["1", "2", "3|", None]),
     "video": st.sampled_from(["7", "8", "9|", None]),
     "topic": st.sampled_from([["s"], ["s", "t", "s"], [], None]),
     "time": times,
@@ -118,7 +128,7 @@ _play_columns: dict[str, st.SearchStrategy[Any]] = {
     "moment": st.none() | times,
 }
 _plays = st.fixed_dictionaries(_play_columns).map(
-    lambda values: Row(False, {**values, "known": values["time"] + values.pop("late")})
+    lambda values: Row("plays", {**values, "known": values["time"] + values.pop("late")})
 )
 _videos = st.fixed_dictionaries(
     {
@@ -128,8 +138,22 @@ _videos = st.fixed_dictionaries(
         "length": st.none() | st.sampled_from([1.0, 2.0, 3.0]),
         "valid_from": times,
     }
-).map(lambda values: Row(True, {**values, "since": values["valid_from"]}))
-row_lists = st.lists(_plays | _videos, max_size=25)
+).map(lambda values: Row("videos", {**values, "since": values["valid_from"]}))
+_follows = st.fixed_dictionaries(
+    {
+        "viewer": st.sampled_from(["1", "2", None]),
+        "idol": st.sampled_from(["1", "2", "3|", "never", None]),
+        "valid_from": times,
+    }
+).map(lambda values: Row("follows", {**values, "since": values["valid_from"]}))
+_fans = st.fixed_dictionaries(
+    {
+        "viewer": st.sampled_from(["1", "2"]),
+        "author": st.sampled_from(["p", "q\\", "never"]),
+        "valid_from": st.just(ALWAYS_US) | times,
+    }
+).map(lambda values: Row("fans", values))
+row_lists = st.lists(_plays | _plays | _videos | _follows | _fans, max_size=30)
 """Rows in the order of their arrival, whatever their times."""
 
 
@@ -167,11 +191,13 @@ def many_rows(seed: int, size: int) -> list[Row]:
     time = np.sort(rng.integers(0, 20 * DAY, size)) - np.where(
         rng.random(size) < 0.1, rng.integers(0, 9 * DAY, size), 0
     )
-    rows = [Row(True, _video(key, length)) for key, length in (("7", 1.0), ("8", 2.0), ("9|", None))]
+    rows = [Row("videos", _video(key, length)) for key, length in (("7", 1.0), ("8", 2.0), ("9|", None))]
     for at in time.tolist():
+        if rng.random() < 0.1:
+            rows += _paired(rng)
         draw = rng.integers(0, 1 << 30, 6).tolist()
         values = {
-            "viewer": "12"[draw[0] % 8 == 0],
+            "viewer": ("2", "3|", "1")[min(draw[0] % 8, 2)],
             "video": ("7", "8", "9|")[draw[1] % 3],
             "topic": [["s"], ["s", "t"]][draw[1] % 2],
             "time": at,
@@ -181,8 +207,19 @@ def many_rows(seed: int, size: int) -> list[Row]:
             "moment": at + draw[5] % (2 * DAY),
             "known": at,
         }
-        rows.append(Row(False, values))
+        rows.append(Row("plays", values))
     return rows
+
+
+def _paired(rng: np.random.Generator) -> list[Row]:
+    """A row of each relation; there are few different pairs, so that most are said several times, in any order."""
+    since = int(rng.integers(0, 20)) * DAY
+    idol = {"viewer": "12"[rng.integers(0, 2)], "idol": ("1", "2", "3|", "never")[rng.integers(0, 4)]}
+    fan = {"viewer": "12"[rng.integers(0, 2)], "author": ("p", "q", "never")[rng.integers(0, 3)]}
+    return [
+        Row("follows", {**idol, "valid_from": since, "since": since}),
+        Row("fans", {**fan, "valid_from": (ALWAYS_US, since)[rng.integers(0, 2)]}),
+    ]
 
 
 def _video(key: str, length: float | None) -> dict[str, Any]:
@@ -215,11 +252,21 @@ def make_system(features: Mapping[str, Mapping[str, Any]], zone: str = "UTC") ->
         label=sf.Category(),
         moment=sf.Time(unit="us"),
     )
+    related: dict[str, sf.Entity | sf.Table] = {
+        "follows": sf.Table(
+            "follows", [], viewer.key(), viewer.alias("idol").key(), valid_from="since", since=sf.Time(unit="us")
+        ),
+        "fans": sf.Table("fans", [], viewer.key(), entities["author"].key()),
+    }
     # By how many they are, so that all ways to combine the values of a list of keys come up.
     ways = ("mean", "sum", "min", "max")
     groups = [
         sf.Features(
-            name, tuple(entities[e] for e in GROUPS[name]), stream, combine=ways[(len(own) - 1) % len(ways)], **own
+            name,
+            tuple((entities | related)[e] for e in GROUPS[name]),
+            stream,
+            combine=ways[(len(own) - 1) % len(ways)],
+            **own,
         )
         for name, own in features.items()
     ]
@@ -229,7 +276,7 @@ def make_system(features: Mapping[str, Mapping[str, Any]], zone: str = "UTC") ->
         "small",
         sf.Requirements(goal="test", users=1, items=1, peak_rps=1, p99_ms=50, freshness_s=1, availability=0.9),
         sf.Framing(query=viewer, item=video, examples=stream, context=[stream.topic], labels=[label]),
-        sf.Data(catalogue, stream, *groups, timezone=zone),
+        sf.Data(catalogue, stream, *related.values(), *groups, timezone=zone),
         sf.Models(trees),
         sf.Evaluation(split=sf.ByTime(validation="1d", test="1d"), metrics=["auc(liked)"]),
         sf.Deployment(predict=trees, value="liked"),
@@ -237,19 +284,24 @@ def make_system(features: Mapping[str, Mapping[str, Any]], zone: str = "UTC") ->
 
 
 def features_of(system: sf.System) -> list[str]:
-    """Every feature, but for what is no number and reached through a list of keys."""
+    """Every feature, but for what is no number and read for several keys."""
     return [
         f"{group.name}.{one.name}"
         for group in system.features.values()
         for one in group.aggregates
-        if group.name not in ("liking", "subject") or one.kind == NUMBER
+        if not reads_several(group) or one.kind == NUMBER
     ]
+
+
+def reads_several(group: FeatureGroup) -> bool:
+    """Whether the values of several keys are combined where a group is read."""
+    return group.name in ("liking", "subject") or group.hop is not None
 
 
 def record(row: Row, offset: int) -> Record:
     """The row as the log keeps it."""
-    name = "videos" if row.table else "plays"
-    return Record(offset, 0, name, row.values["since" if row.table else "time"], msgspec.msgpack.encode(row.values))
+    time = row.values["time" if row.source == "plays" else "valid_from"]
+    return Record(offset, 0, row.source, time, msgspec.msgpack.encode(row.values))
 
 
 class Files:
@@ -273,10 +325,18 @@ class Files:
                 "tags": lists,
                 "length": pa.float64(),
             },
+            "follows": {
+                **dict.fromkeys(RELATIONS["follows"], text),
+                **dict.fromkeys(("since", "valid_from", "offset"), pa.int64()),
+            },
+            "fans": {
+                **dict.fromkeys(RELATIONS["fans"], text),
+                **dict.fromkeys(("valid_from", "offset"), pa.int64()),
+            },
         }
         self._folder = folder
         for name, columns in types.items():
-            own = [{**r.values, "offset": o} for r, o in zip(rows, offsets) if r.table == (name == "videos")]
+            own = [{**r.values, "offset": o} for r, o in zip(rows, offsets) if r.source == name]
             pq.write_table(pa.Table.from_pylist(own, pa.schema(list(columns.items()))), folder / f"{name}.parquet")
 
     def sql(self, name: str) -> str:
