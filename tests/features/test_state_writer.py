@@ -95,6 +95,26 @@ def test_a_writer_that_was_warmed_up_has_all_that_its_first_event_needs_and_chan
     assert ran.stdout.splitlines() == ["0", "1 -1 -1 []", "1 1"], ran.stderr
 
 
+def test_a_writer_is_warmed_up_where_keys_are_found_through_two_empty_tables(store: LmdbStore) -> None:
+    reader, book, author, house = (sf.Entity(name) for name in ("reader", "book", "author", "house"))
+    books = sf.Table("books", [], book.key(), author=author.key())
+    authors = sf.Table("authors", [], author.key(), house=house.key(), born=sf.Number())
+    reads = sf.Events("reads", [], reader.key(), book.key(), time=sf.Time(unit="us"), done=sf.Flag())
+    sold, done = sf.Features("sold", house, reads, n=sf.count()), sf.Label("done", "done")
+    trees = sf.Trees("trees", inputs=[sold], heads=[sf.Binary(done)])
+    made = sf.System(
+        "houses",
+        sf.Requirements(goal="test"),
+        sf.Framing(query=reader, item=book, examples=reads, labels=[done]),
+        sf.Data(books, authors, reads, sold),
+        sf.Models(trees),
+        sf.Evaluation(split=sf.ByTime(validation="1d", test="1d"), metrics=["auc(done)"]),
+        sf.Deployment(predict=trees, value="done"),
+    )
+    StateWriter(made, store).warm_up()
+    assert Reader(made, store).group("sold", ["h"], DAY) == {"n": 0.0}
+
+
 def test_a_new_key_has_the_values_of_no_event(store: LmdbStore) -> None:
     found = Reader(system(), store).group("own", ["nobody"], DAY)
     assert found == {"n_1d": 0.0, "books": [], "idle_s": None}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sixfold.design.kinds import Kind
 from sixfold.design.schema import TableSchema
-from sixfold.features.arrays import Array, column
+from sixfold.features.arrays import Array, column, nulls
 from sixfold.features.packed import row_keys, table_space
 from sixfold.stores.online import OnlineStore, Row
 
@@ -61,6 +61,8 @@ class Tables:
             at: Shape (B,) or (1,), microseconds.
             offsets: Shape (B,), of events: they do not see versions that the log brought later.
         """
+        if not len(which):
+            return {f"{table}.{name}": nulls(self.columns[table][name], 0) for name in names}
         at = np.broadcast_to(at, which.shape)
         if (held := self._held.get(table)) is not None:
             places = np.fromiter(map(held.places.get, [*row_keys(keys), b""], repeat(-1)), np.int64, len(keys) + 1)
