@@ -16,6 +16,7 @@ from sixfold.errors import InvalidField, UnreachableEntity
 from sixfold.features import relations
 from sixfold.features.arrays import column
 from sixfold.features.batch import attach
+from sixfold.features.keyed_sql import rows_by_key
 from sixfold.features.serving import Reader
 from sixfold.features.state import StateWriter
 from sixfold.stores import LmdbStore, Record
@@ -235,6 +236,19 @@ def test_a_far_entity_that_the_events_do_not_lead_to_and_a_near_one_that_rows_do
     for table, missing in ((liked, "shop"), (near, "place")):
         with pytest.raises(UnreachableEntity, match=f"Features x needs the key of {missing}"):
             design(x=lambda f, m, r, t=table: sf.Features("x", t, r, n=sf.count()), t=lambda f, m, r, t=table: t)
+
+
+def test_leak_checks_find_the_rows_that_are_read_through_a_relation(monkeypatch):
+    monkeypatch.setattr(relations, "NEWEST", 2)
+    system, pairs = design(), [row(n, "friendships", at, member="a", friend=f) for n, (f, at) in enumerate(PAIRS)]
+    with closing(duckdb.connect()) as con:
+        rows = Rows(con, system, pairs, files=len(pairs))
+        con.execute("create table asked as select 1 as _offset, 25 as time, 'a' as member, 'e' as event")
+        found = rows_by_key(system, rows, system.features["friends"], "asked", "_offset, time")
+        assert sorted(con.sql(f"select k0, k1 from ({found})").fetchall()) == [("c", "e"), ("d", "e")]
+
+
+PAIRS = [("b", 10), ("c", 15), ("d", 20), ("c", 11), ("b", 22), ("later", 30)]
 
 
 def test_a_relation_changes_the_fingerprint_and_is_drawn():

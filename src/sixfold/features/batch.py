@@ -156,10 +156,8 @@ class _Group:
         Args:
             seen_B: The largest log offset that each of these rows sees; None: `as_of_offset` holds for all.
         """
-        if self.group.hop is not None:
-            found = self._read_through(base, seen_B)
-        else:
-            found = self._read_directly(base, seen_B)
+        read = self._read_directly if self.group.hop is None else self._read_through
+        found = read(base, seen_B)
         return {f"{self.group.name}.{a.name}": column for a, column in zip(self.aggregates, found)}
 
     def _read_directly(self, base: str, seen_B: NDArray[np.int64] | None) -> Sequence[pa.ChunkedArray | pa.Array]:
@@ -182,7 +180,7 @@ class _Group:
             return found
         return [self._combined(column, row_B, int(row_B[-1]) + 1 if len(row_B) else 0) for column in found]
 
-    def _read_through(self, base: str, seen_B: NDArray[np.int64] | None) -> list[pa.Array]:
+    def _read_through(self, base: str, seen_B: NDArray[np.int64] | None) -> Sequence[pa.ChunkedArray | pa.Array]:
         """The keys that have no events are counted, not read."""
         through = Through(self.scratch, self.system, self.ingested, self.group, base, self.as_of_offset)
         events = self._in_order(through.events(self._events(through.time_B), self._columns))

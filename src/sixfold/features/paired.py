@@ -75,8 +75,8 @@ def find(
     total_B = np.bincount(rest.row[rest.which >= 0], sizes_N[near_B[rest.row[rest.which >= 0]]], rows).astype(np.int64)
     missing_B = np.where(total_B == 0, 1, total_B - np.bincount(row, minlength=rows))
     begins, ends = [text.encode() + b"|" for text in firsts], [rests[u].encode() for u in rest_E.tolist()]
-    keys = [begins[f] + end for f, end in zip(far_E.tolist(), ends)]
-    return Found(fitting(keys), row, which[order[place]], missing_B)
+    existing = [begins[f] + end for f, end in zip(far_E.tolist(), ends)]
+    return Found(fitting(existing), row, which[order[place]], missing_B)
 
 
 def _paired(pairs: Pairs, table: str, near: Array, now_us: int, codes: Codes) -> tuple[Ints, Lists]:

@@ -56,9 +56,8 @@ class Through:
         row_B, time_B = (np.asarray(points[name], np.int64) for name in ("_row", "t"))
         near_B, nears = _coded(points["k0"])
         rest_B, self._rests = _rests([points[name] for name in self._rest], len(row_B))
-        order = np.argsort(time_B, kind="stable")
-        if self._rest:
-            order = order[grouped(rest_B[order], len(self._rests[0]))]
+        # Where a key has many reads they follow each other in time, and what they look at lies close together.
+        order = grouped(rest_B, len(self._rests[0])) if self._rest else np.argsort(time_B, kind="stable")
         self.time_B = time_B[order]
         self._row_B, self._near_B, self._rest_B = row_B[order], near_B[order], rest_B[order]
         near, far = quoted(group.hop.near.name), quoted(group.hop.far.name)

@@ -252,7 +252,7 @@ def make_system(features: Mapping[str, Mapping[str, Any]], zone: str = "UTC") ->
         label=sf.Category(),
         moment=sf.Time(unit="us"),
     )
-    related: dict[str, sf.Entity | sf.Table] = {
+    related = {
         "follows": sf.Table(
             "follows", [], viewer.key(), viewer.alias("idol").key(), valid_from="since", since=sf.Time(unit="us")
         ),
@@ -263,7 +263,7 @@ def make_system(features: Mapping[str, Mapping[str, Any]], zone: str = "UTC") ->
     groups = [
         sf.Features(
             name,
-            tuple((entities | related)[e] for e in GROUPS[name]),
+            tuple(related.get(e) or entities[e] for e in GROUPS[name]),
             stream,
             combine=ways[(len(own) - 1) % len(ways)],
             **own,
