@@ -6,9 +6,9 @@ Members live around a city's centre, like some topics, weekdays and hours, belon
 hold events. At times of their own members look at what is open then in their city (announced, neither begun nor full,
 at most 30 km away, not yet answered) and say yes to one event with a probability proportional to exp(utility):
 
-    utility = 4.5 own group + 4.5 liking of the topic (0, or about 1) + 4.0 ln(1 + friends who said yes)
-              - 0.2 km from home - 0.14 days left + 0.8 liking of the weekday (1 for two of them, else -0.6)
-              + 1.0 liking of daytime or evening (1 or -1) + 0.7 organiser's quality (standard normal)
+    utility = 4.5 own group + 4.7 liking of the topic (0, or about 1) + 4.0 ln(1 + friends who said yes)
+              - 0.15 km from home - 0.14 days left + 0.6 liking of the weekday (1 for two of them, else -0.6)
+              + 0.8 liking of daytime or evening (1 or -1) + 0.7 organiser's quality (standard normal)
               + 0.5 ln(1 + yes) - 1.5 (yes / capacity)^2
 
 Own groups, friendships, yes and what is open are those of the last full hour, so that everything that weighs had

@@ -56,10 +56,10 @@ def friendships_table(truth: Truth) -> pa.Table:
 
 
 def members_table(truth: Truth, rng: Rng) -> pa.Table:
-    """A row for each member and group; most of what a member likes is told, and little else; 15 % tell nothing."""
+    """A row for each member and group; most of what a member likes is told, and little else; 6 % tell nothing."""
     shape = truth.topic_MT.shape
-    told_MT = ((truth.topic_MT > 0) & (rng.random(shape) < 0.95)) | (rng.random(shape) < 0.01)
-    told_MT &= rng.random((shape[0], 1)) >= 0.15
+    told_MT = ((truth.topic_MT > 0) & (rng.random(shape) < 0.95)) | (rng.random(shape) < 0.005)
+    told_MT &= rng.random((shape[0], 1)) >= 0.06
     keys = (np.nonzero(told_MT)[1] + ID["topic"]).astype(str).tolist()
     ends = np.append(0, np.cumsum(told_MT.sum(1))).tolist()
     topics = np.array([";".join(keys[first:end]) for first, end in pairwise(ends)])
@@ -80,7 +80,7 @@ def meetings_tables(world: World, truth: Truth, groups: Groups, organiser_G: Int
     names, g = [word.capitalize() for word in words[:TOPICS]], len(groups.city_G)
     cities, topic = [CITIES[city][0] for city in groups.city_G], groups.topic_G3.ravel()
     called = [f"{city} {names[t]} {number}" for number, (city, t) in enumerate(zip(cities, topic[::3]))]
-    rating = np.clip(np.round(4 + 0.45 * groups.quality_G + rng.normal(0, 0.15, g), 2), 1, 5)
+    rating = np.clip(np.round(4 + 0.45 * groups.quality_G + rng.normal(0, 0.08, g), 2), 1, 5)
     rows = {
         "id": ID["group"] + np.arange(g),
         "name": called,

@@ -134,8 +134,8 @@ def utility(
     """The formula of `world.py`, for arrays that broadcast; `evening` is 1 where member and event agree, else -1."""
     filled = yes / capacity
     of_event = 0.7 * quality + 0.5 * np.log1p(yes) - 1.5 * filled * filled - 0.14 * days_left
-    total: Floats = of_event - 0.2 * km + 4.5 * own.astype(np.float32) + 4.5 * topic
-    total += 0.8 * weekday + evening + 4.0 * np.log(1 + friends)
+    total: Floats = of_event - 0.15 * km + 4.5 * own.astype(np.float32) + 4.7 * topic
+    total += 0.6 * weekday + 0.8 * evening + 4.0 * np.log(1 + friends)
     return total
 
 
