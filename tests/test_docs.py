@@ -82,7 +82,7 @@ def follow(page: list[Block], folder: Path) -> None:
 def execute(block: Block, command: list[str], folder: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     ran = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=300, check=False
     )
     if ran.returncode:
         pytest.fail(f"{block.at}: ended with {ran.returncode}\n{ran.stdout}{ran.stderr}")

@@ -15,7 +15,7 @@ LIBRARIES = {
     "lmdb": {"stores"},
     "redis": {"stores"},
     "mlflow": {"registry"},
-    "duckdb": {"data", "features", "monitoring", "pipeline"},
+    "duckdb": {"data", "features", "monitoring", "pipeline", "scaffold"},
     "lightgbm": {"training", "inference"},
     "onnxruntime": {"inference", "training"},
     "faiss": {"serving"},
@@ -38,6 +38,17 @@ NEVER = {
     "inference": {"training", "serving", "pipeline", "registry", "models"},
     "training": {"serving", "pipeline", "registry"},
     "monitoring": {"serving", "pipeline", "training", "models"},
+    "scaffold": {
+        "serving",
+        "pipeline",
+        "training",
+        "models",
+        "features",
+        "stores",
+        "inference",
+        "evaluation",
+        "registry",
+    },
 }
 """Folder to the folders of ours that it may not import."""
 

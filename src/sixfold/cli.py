@@ -21,6 +21,40 @@ Seed = Annotated[int, typer.Option(help="Of everything that is drawn at random."
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The folder to make; its last part names the system.")],
+    like: Annotated[str | None, typer.Option(metavar="SYSTEM", help="Start from a reference system.")] = None,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="FILES…", help="Start from your own CSV, Parquet or JSON lines files."),
+    ] = None,
+) -> None:
+    """Write a folder with a design that runs: one like a reference system, or one proposed from your own files."""
+    from sixfold.pipeline.locate import generate_sample, reference_systems, sample_gates
+    from sixfold.scaffold.new import new_from_files, new_like, usable
+
+    folder = Path(name)
+    if not usable(folder.name):
+        rule = f"{folder.name or name} cannot name a system: take letters, digits and _, a letter first"
+        raise typer.BadParameter(rule, param_hint="NAME")
+    if (like is None) == (from_ is None):
+        raise typer.BadParameter("say one of --like SYSTEM and --from FILES", param_hint="--like, --from")
+    if like is not None:
+        systems = reference_systems()
+        if like not in systems:
+            known = ", ".join(systems) or "none is installed here"
+            raise typer.BadParameter(f"{like} is no reference system ({known})", param_hint="--like")
+        reference = systems[like]
+        made = new_like(folder, reference, lambda data: generate_sample(reference, data), sample_gates(reference))
+    else:
+        made = new_from_files(folder, from_ or [])
+    typer.echo(f"{folder / 'design.py'}: {made.system.requirements.goal}")
+    for todo in made.todos:
+        typer.echo(f"  {folder / 'design.py'}:{todo.line}: {todo.said}")
+    typer.echo(f"Next: cd {folder}, and what README.md there says.")
+
+
+@app.command()
 def check(
     design: Design,
     data: Annotated[
@@ -208,7 +242,12 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def _with_values(arguments: list[str]) -> list[str]:
-    """`check --data` without a folder takes the data from where a run would."""
+    """`check --data` without a folder takes the data from where a run would; `new --from` takes all files after it."""
+    if arguments[:1] == ["new"] and "--from" in arguments:
+        first = arguments.index("--from") + 1
+        end = next((at for at in range(first, len(arguments)) if arguments[at].startswith("-")), len(arguments))
+        files = [word for file in arguments[first:end] for word in ("--from", file)]
+        return [*arguments[: first - 1], *(files or ["--from"]), *arguments[end:]]
     alone = [
         at
         for at, word in enumerate(arguments)

@@ -22,6 +22,9 @@ SixfoldError
 │   └── NotADesign       a file makes no System, or more than one
 ├── DataError            the data breaks the design's promise
 │   ├── FileUnreadable   a file of events to send cannot be read
+│   ├── NothingToRead    no file is named from which a design could be proposed, or none holds a row
+│   ├── NothingToPredict no column could be a label of a proposed design
+│   ├── FolderTaken      a new design would be written over something
 │   ├── WorkdirUnusable  the folder that a run works in cannot be written
 │   ├── WorldFailed      sample data could not be generated
 │   ├── NoSuchFile       no file is where a source looks
@@ -90,6 +93,7 @@ from sixfold.errors.data import (
     DriverMissing,
     EmptyPart,
     FileUnreadable,
+    FolderTaken,
     IngestedDamaged,
     MissingColumn,
     NoExamples,
@@ -97,6 +101,8 @@ from sixfold.errors.data import (
     NoSuchFile,
     NothingToCalibrate,
     NothingToLearn,
+    NothingToPredict,
+    NothingToRead,
     QueryFailed,
     SourceUnreadable,
     TimeWithoutUnit,
@@ -189,6 +195,7 @@ __all__ = [
     "EncoderUnusable",
     "ExportDiffers",
     "FileUnreadable",
+    "FolderTaken",
     "IngestedDamaged",
     "InvalidClock",
     "InvalidEvent",
@@ -206,6 +213,8 @@ __all__ = [
     "NoSuchFile",
     "NothingToCalibrate",
     "NothingToLearn",
+    "NothingToPredict",
+    "NothingToRead",
     "NotADesign",
     "NothingBefore",
     "NothingReleased",

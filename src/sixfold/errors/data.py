@@ -12,6 +12,7 @@ __all__ = [
     "DriverMissing",
     "EmptyPart",
     "FileUnreadable",
+    "FolderTaken",
     "IngestedDamaged",
     "MissingColumn",
     "NoExamples",
@@ -19,6 +20,8 @@ __all__ = [
     "NoSuchFile",
     "NothingToCalibrate",
     "NothingToLearn",
+    "NothingToPredict",
+    "NothingToRead",
     "QueryFailed",
     "SourceUnreadable",
     "TimeWithoutUnit",
@@ -41,6 +44,54 @@ class FileUnreadable(DataError):
     def __init__(self, *, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path} cannot be read: {reason}")
+
+
+class NothingToRead(DataError):
+    """
+    >>> print(NothingToRead(pattern="data/*.cvs"))
+    nothing is called data/*.cvs, so there is no design to propose. Name CSV, Parquet or JSON lines files, or a folder \
+of them.
+    >>> print(NothingToRead(pattern="data", folder=True))
+    data holds no CSV, Parquet or JSON lines file, so there is no design to propose. Name files, or their folder.
+    >>> print(NothingToRead(pattern="a.csv", empty=True))
+    a.csv: no row in it, so there is no design to propose. A design is guessed from values: bring a few thousand rows.
+    """
+
+    def __init__(self, *, pattern: str, folder: bool = False, empty: bool = False) -> None:
+        self.pattern, self.folder, self.empty = pattern, folder, empty
+        why, fix = f"nothing is called {pattern}", "Name CSV, Parquet or JSON lines files, or a folder of them."
+        if folder:
+            why, fix = f"{pattern} holds no CSV, Parquet or JSON lines file", "Name files, or their folder."
+        if empty:
+            why, fix = f"{pattern}: no row in it", "A design is guessed from values: bring a few thousand rows."
+        super().__init__(f"{why}, so there is no design to propose. {fix}")
+
+
+class NothingToPredict(DataError):
+    """
+    >>> print(NothingToPredict(files=["a.csv"], columns=["a"]))
+    a.csv: no column says what came of a row (a flag, a rating, a class, a number), and no two say who did what, \
+so there is nothing to predict. Columns: a.
+    """
+
+    def __init__(self, *, files: Iterable[str], columns: Iterable[str]) -> None:
+        self.files, self.columns = list(files), list(columns)
+        more = f" and {len(self.columns) - 20} more" if len(self.columns) > 20 else ""
+        super().__init__(
+            f"{', '.join(self.files)}: no column says what came of a row (a flag, a rating, a class, a number), and no "
+            f"two say who did what, so there is nothing to predict. Columns: {', '.join(self.columns[:20])}{more}."
+        )
+
+
+class FolderTaken(DataError):
+    """
+    >>> print(FolderTaken(path="shop"))
+    shop is there already, and nothing is written over it. Choose another name, or move it.
+    """
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path} is there already, and nothing is written over it. Choose another name, or move it.")
 
 
 class WorkdirUnusable(DataError):

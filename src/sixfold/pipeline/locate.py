@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from sixfold.design import System, load
 from sixfold.errors import NotADesign, WorldFailed
 from sixfold.pipeline.job import Job
 
-__all__ = ["Located", "locate"]
+__all__ = ["Located", "generate_sample", "locate", "reference_systems", "sample_gates"]
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,44 @@ def locate(name: str) -> Located:
         path = path.resolve()
         reference = path.parent if (path.parent / "system.toml").is_file() else None
         return Located(path, reference)
-    folders = [Path("systems"), Path(__file__).parents[3] / "systems"]
+    systems = reference_systems()
+    if name in systems:
+        return Located(systems[name] / "design.py", systems[name])
+    raise NotADesign(path=name, reason=f"neither a file nor a reference system ({', '.join(systems) or 'none here'})")
+
+
+def reference_systems() -> dict[str, Path]:
+    """Name to folder: those of the working directory, of a checkout, of an installed package."""
+    folders = [Path("systems"), Path(__file__).parents[3] / "systems", Path(__file__).parents[2] / "sixfold_systems"]
+    found: dict[str, Path] = {}
     for folder in folders:
-        if (folder / name / "design.py").is_file():
-            reference = (folder / name).resolve()
-            return Located(reference / "design.py", reference)
-    known = sorted({p.parent.name for folder in folders for p in folder.glob("*/design.py")})
-    raise NotADesign(path=name, reason=f"neither a file nor a reference system ({', '.join(known) or 'none here'})")
+        for design in sorted(folder.glob("*/design.py")):
+            found.setdefault(design.parent.name, design.parent.resolve())
+    return dict(sorted(found.items()))
 
 
-def _generate(world: Path, folder: Path) -> Path:
+def generate_sample(reference: Path, folder: Path) -> Path:
+    """Sample data of a reference system, of the size that its `system.toml` says is enough to try it.
+
+    Raises:
+        WorldFailed: its world could not make it.
+    """
+    said = tomllib.loads((reference / "system.toml").read_text())
+    return _generate(reference / said["world"], folder, [str(one) for one in said.get("sample", [])])
+
+
+def sample_gates(reference: Path) -> dict[str, str]:
+    """Gates of a reference system that its small sample cannot pass, each with the one that takes its place."""
+    said = tomllib.loads((reference / "system.toml").read_text())
+    return {str(gate): str(other) for gate, other in said.get("sample_gates", {}).items()}
+
+
+def _generate(world: Path, folder: Path, arguments: Sequence[str] = ()) -> Path:
     """Run a world once; its files stay in the work folder."""
     done = folder / "done"
     if not done.is_file():
-        ran = subprocess.run([sys.executable, str(world), str(folder)], capture_output=True, text=True, check=False)
+        command = [sys.executable, str(world), str(folder), *arguments]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
         if ran.returncode:
             raise WorldFailed(
                 path=str(world), reason=ran.stderr.strip().splitlines()[-1] if ran.stderr else "no reason"
