@@ -58,6 +58,8 @@ def test_check_ins_without_outcomes_have_what_was_not_picked_drawn_and_distances
     assert (system.query, system.item, list(system.labels)) == ("user", "place", ["chosen"])
     assert "haversine_km(home.lat, home.lon, places.lat, places.lng)" in text
     assert "no column says what came of a row" in said
+    assert (system.negatives, system.evaluation.lists) == (20, 2000)
+    assert "heads=[sf.Order(chosen)]" in text
     assert "which zone?" in said
     assert not system.filters, "people go to a place again"
 

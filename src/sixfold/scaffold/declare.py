@@ -1,8 +1,7 @@
 """Section 3 of a proposed design: entities, tables, streams, with what speaks for each."""
 
-from sixfold.data.convert import literal, quoted
+from sixfold.data.convert import quoted
 from sixfold.scaffold.draft import ROW, Draft, Part
-from sixfold.scaffold.implicit import CHOSEN, sampled_negatives
 from sixfold.scaffold.page import Page, call, text
 
 __all__ = ["declare"]
@@ -92,8 +91,6 @@ def _stream(page: Page, draft: Draft, part: Part) -> None:
     if looked.key and not (main and (draft.question.query is None or draft.implicit)):
         arguments.append(f"id={text(looked.key)}  # a value of its own in each row")
     arguments += [f"{name}={draft.typed(part, raw)}  # {part.meaning(raw).why}" for raw, name in part.columns.items()]
-    if main and draft.implicit:
-        arguments += [f"{CHOSEN}=sf.Flag()"] if sampled_negatives() else []
     what = "what the examples are made of" if main else "further events; the features that read them are below"
     page.comment(f"{looked.file.shown}: {looked.file.rows:,} rows, {what}.{_left_out(part)}")
     if main:
@@ -148,8 +145,7 @@ def _source(draft: Draft, part: Part) -> str:
     files = draft.source(looked)
     made = {raw: one.made for raw, one in looked.meanings.items() if one.made is not None}
     untimed = part is draft.log and draft.question.time is None
-    negatives = part is draft.log and draft.implicit and sampled_negatives()
-    if not (made or untimed or negatives):
+    if not (made or untimed):
         return files
     values = ",\n            ".join(f"{sql} as {quoted(raw)}" for raw, sql in made.items())
     replaced = f" replace (\n            {values}) " if made else ""
@@ -160,18 +156,4 @@ def _source(draft: Draft, part: Part) -> str:
             f"            timestamp '2000-01-01' + _place * interval 1 second as {MADE_TIME}, _place as {ROW}\n"
             "        from (select *, row_number() over (order by hash(file)) as _place from file)"
         )
-    if negatives:
-        select = sampled_negatives().format(rows=select, **_columns(draft))  # type: ignore[union-attr]
     return f'sf.Query(\n    """\n        {select}""",\n    file={files},\n)'
-
-
-def _columns(draft: Draft) -> dict[str, str]:
-    question = draft.question
-    assert question.query is not None
-    assert question.item is not None
-    return {
-        "query": quoted(question.query.column),
-        "item": quoted(question.item.column),
-        "time": quoted(str(question.time)),
-        "nothing": literal(""),
-    }

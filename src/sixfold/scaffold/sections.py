@@ -3,7 +3,7 @@
 from math import ceil
 
 from sixfold.scaffold.draft import Draft
-from sixfold.scaffold.implicit import framing_arguments, label_value, sampled_negatives
+from sixfold.scaffold.implicit import CHOSEN, FRAMING, LABEL
 from sixfold.scaffold.labels import Guessed
 from sixfold.scaffold.page import Page, call, listed, text
 from sixfold.scaffold.signals import Signals
@@ -49,7 +49,7 @@ def framing(page: Page, draft: Draft, made: Signals) -> None:
         arguments.append(f"available={text(available)}")
     arguments.append(f"labels=[{', '.join(labels)}]")
     if draft.implicit:
-        arguments += framing_arguments()
+        arguments += FRAMING
     page.assign("framing", call("sf.Framing", *arguments))
 
 
@@ -61,7 +61,7 @@ def models(page: Page, draft: Draft, made: Signals) -> str:
     inputs = made.inputs + ([] if draft.item else _context_names(draft))
     page.assign("signals", listed(inputs))
     classes = any(label.kind == "class" for label, _ in draft.labels)
-    heads = listed(_head(label, name) for label, name in draft.labels) if draft.labels else "[sf.Binary(chosen)]"
+    heads = listed(_head(label, name) for label, name in draft.labels) if draft.labels else f"[sf.Order({CHOSEN})]"
     names: list[str] = []
     if draft.item is not None:
         names += _retrieval(page, draft, made)
@@ -127,14 +127,11 @@ def evaluation(page: Page, draft: Draft, made: Signals) -> None:
     kinds = [(label, name) for label, name in draft.labels]
     for label, name in kinds:
         metrics += _metrics(draft, label, name)
-    if not kinds:
-        metrics += _metrics(draft, None, "chosen")
-    first, name = kinds[0] if kinds else (None, "chosen")
+    first, name = kinds[0] if kinds else (None, CHOSEN)
     if draft.item is None and first is not None:
         gates.append(_row_gate(page, first, name))
-    main = (
-        metrics[-1] if draft.item is None else f"auc({name})" if first is None or first.kind == "flag" else metrics[0]
-    )
+    flagged = draft.item is not None and first is not None and first.kind == "flag"
+    main = f"auc({name})" if flagged else metrics[0 if draft.item is not None and first is not None else -1]
     worse, step = ("+", 0.02) if main.startswith(("mae", "log_loss", "normalized")) else ("-", 0.02)
     operator = "<=" if worse == "+" else ">="
     gates.append(f"{main} {operator} champion.{main} {worse} {step}")
@@ -143,7 +140,9 @@ def evaluation(page: Page, draft: Draft, made: Signals) -> None:
         new = made.history.partition(".")[0]
         arguments.append(f"slices={{{text('newcomers')}: {text(f'{new}.n < 5')}}}")
     arguments += [f"metrics={listed(map(text, metrics))}", f"gates={listed(map(text, gates))}"]
-    if draft.item is not None:
+    if draft.implicit:
+        arguments.append(f"lists={_lists(draft):_}  # so many of validation and test are measured, against all items")
+    elif draft.item is not None:
         arguments.append(f"ask_every={text(_ask_every(draft))}  # a list is asked for at each multiple of it")
     page.comment("A gate that fails makes no release: what is worse than the simplest answer should not be shipped.")
     page.assign("evaluation", call("sf.Evaluation", *arguments))
@@ -200,12 +199,11 @@ def _implicit(page: Page, draft: Draft) -> None:
         f"no column says what came of a row, so every row is taken for something that the {draft.query} wanted. "
         "If you keep what was shown and not taken, learn from that instead."
     )
-    if sampled_negatives():
-        page.comment(
-            f"What was not wanted is drawn: {draft.item}s that others took shortly before, with chosen = false. "
-            "The ranking metrics are against those; recall is against all."
-        )
-    page.assign("chosen", call("sf.Label", text("chosen"), text(label_value())))
+    page.comment(
+        f"What was not wanted is drawn from the {draft.item}s that there were at the time, and corrected for; the "
+        "metrics are of whole lists."
+    )
+    page.assign(CHOSEN, call("sf.Label", text(CHOSEN), text(LABEL)))
 
 
 def _context_names(draft: Draft) -> list[str]:
@@ -257,8 +255,8 @@ def _head(label: Guessed, name: str) -> str:
     return {"flag": f"sf.Binary({name})", "number": f"sf.Regression({name})", "class": f"sf.OneOf({name})"}[label.kind]
 
 
-def _metrics(draft: Draft, label: Guessed | None, name: str) -> list[str]:
-    kind = "flag" if label is None else label.kind
+def _metrics(draft: Draft, label: Guessed, name: str) -> list[str]:
+    kind = label.kind
     if kind == "class":
         return [f"macro_f1({name})", f"accuracy({name})"]
     if kind == "number":
@@ -287,6 +285,13 @@ def _ask_every(draft: Draft) -> str:
     if days <= 4:
         return f"{max(1, ceil(days * 24 / periods))}h"
     return f"{max(1, ceil(days / periods))}d"
+
+
+def _lists(draft: Draft) -> int:
+    question = draft.question
+    assert question.item is not None
+    items = len_of(draft, question.item.column, question.item.table)
+    return max(100, min(2_000, _CELLS // max(1, items)))
 
 
 def _value(draft: Draft) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sixfold.scaffold.draft import Draft, Part
 from sixfold.scaffold.evidence import Evidence
-from sixfold.scaffold.implicit import CHOSEN, label_value
+from sixfold.scaffold.implicit import LABEL
 from sixfold.scaffold.names import singular
 from sixfold.scaffold.page import Page, call, text
 
@@ -67,7 +67,7 @@ def features(page: Page, draft: Draft) -> Signals:
 def liked(draft: Draft) -> str:
     """The condition that a row is a positive, over the log's columns."""
     if not draft.labels:
-        return label_value()
+        return LABEL
     first = next((one for one, _ in draft.labels if one.kind == "flag"), None)
     return draft.value(first) if first else f"{draft.value(draft.labels[0][0])} > 0"
 
@@ -80,14 +80,13 @@ def prior(rate: float) -> str:
 def _of_query(page: Page, draft: Draft, made: Signals) -> None:
     item, log, (short, _), good = draft.item, draft.log.variable, windows(draft.evidence), liked(draft)
     name = draft.names.take("taste", f"{draft.query}_taste")
-    counted = f', where="{CHOSEN}"' if good == CHOSEN else ""
-    arguments = [text(name), draft.query, log, f"n_{short}=sf.count(window={text(short)}{counted})"]
-    arguments.append(f"n=sf.count({counted[2:]})")
-    if good not in (CHOSEN, "true"):
+    arguments = [text(name), draft.query, log, f"n_{short}=sf.count(window={text(short)})"]
+    arguments.append("n=sf.count()")
+    if good != LABEL:
         arguments.append(f"liked_rate=sf.rate({text(good)}, prior={prior(made.rate)})")
     arguments += _means(draft)
-    arguments.append("quiet_s=sf.since_last()" if not counted else f"quiet_s=sf.since_last({counted[2:]})")
-    where = "" if good == "true" else f", where={text(good)}"
+    arguments.append("quiet_s=sf.since_last()")
+    where = "" if good == LABEL else f", where={text(good)}"
     arguments.append(f"liked=sf.last({text(str(item))}, n=50{where})")
     page.comment(
         f"Of each {draft.query}: how much, how well, and the latest that went well, which the towers learn from."
@@ -103,7 +102,7 @@ def _of_query(page: Page, draft: Draft, made: Signals) -> None:
             f"For the filter: no model reads it. {draft.evidence.again:.1%} of the rows meet a {item} that their "
             f"{draft.query} met before."
         )
-        arguments = [text(memory), draft.query, log, f"seen=sf.last({text(str(item))}, n=1000{counted})"]
+        arguments = [text(memory), draft.query, log, f"seen=sf.last({text(str(item))}, n=1000)"]
         page.assign(memory, call("sf.Features", *arguments))
         made.groups.append(memory)
         made.seen = f"{memory}.seen"
@@ -112,11 +111,11 @@ def _of_query(page: Page, draft: Draft, made: Signals) -> None:
 def _of_item(page: Page, draft: Draft, made: Signals) -> None:
     item, log, (short, long), good = str(draft.item), draft.log.variable, windows(draft.evidence), liked(draft)
     name = draft.names.take("demand", f"{item}_demand")
-    where = "" if good == "true" else f", where={text(good)}"
+    where = "" if good == LABEL else f", where={text(good)}"
     arguments = [text(name), item, log]
     arguments += [f"liked_{w}=sf.count(window={text(w)}{where})" for w in (short, long)]
     arguments.append(f"liked=sf.count({where[2:]})")
-    if good not in (CHOSEN, "true"):
+    if good != LABEL:
         arguments.append(f"liked_rate=sf.rate({text(good)}, prior={prior(made.rate)})")
     arguments += _means(draft)
     page.comment(f"Of each {item}: how often and how well it was met.")
@@ -137,9 +136,9 @@ def _of_lists(page: Page, draft: Draft, made: Signals) -> None:
     known = {draft.query, draft.item, *(entity for entity, _ in draft.keys(draft.question.main))}
     for entity in [*draft.lists.values(), *(one for one in others if one not in known)][:3]:
         name = draft.names.take(f"{entity}_taste", f"{entity}_liking")
-        where = "" if good == "true" else f", where={text(good)}"
+        where = "" if good == LABEL else f", where={text(good)}"
         arguments = [text(name), f"({draft.query}, {entity})", draft.log.variable, f"liked=sf.count({where[2:]})"]
-        if good not in (CHOSEN, "true"):
+        if good != LABEL:
             arguments.append(f"liked_rate=sf.rate({text(good)}, prior={prior(made.rate)})")
         page.assign(name, call("sf.Features", *arguments))
         made.groups.append(name)
@@ -237,7 +236,7 @@ def _distance(page: Page, draft: Draft, made: Signals) -> str | None:
     here = coordinates(draft.table_of(draft.query))
     if here is None:
         name, good = draft.names.take("home", "whereabouts"), liked(draft)
-        where = "" if good == "true" else f", where={text(good)}"
+        where = "" if good == LABEL else f", where={text(good)}"
         last = [f"{axis}=sf.last({text(at)}{where})" for axis, at in zip(("lat", "lon"), there)]
         page.comment(f"Where each {draft.query} was last, which stands in for where it is.")
         page.assign(name, call("sf.Features", text(name), draft.query, draft.log.variable, *last))
