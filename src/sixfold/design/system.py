@@ -135,13 +135,13 @@ class System:
         return frozenset().union(*(self.depends(read) for read in reads))
 
     def read_for(self, names: Iterable[str]) -> frozenset[str]:
-        """What these names come down to: instead of a derived value, what it is computed from; `now` left out."""
+        """What these names come down to: instead of a derived value, what it is computed from."""
         found: set[str] = set()
         for name in names:
             group, _, column = name.partition(".")
             if group in self.derived:
                 found |= self.read_for(next(e for c, e, _ in self.derived[group].columns if c == column).names)
-            elif name != "now":
+            else:
                 found.add(name)
         return frozenset(found)
 

@@ -1,7 +1,7 @@
 """Lists: what was chosen beside other items that could have been chosen then, drawn with known rates."""
 # A = examples that were chosen, I = items, P = pairs of an example and an item, G = times of the grid
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -187,14 +187,23 @@ class _Drawn:
         """Which rows are available and, unless only that is asked, pass the filters."""
         system = self.system
         conditions = [one for one in (system.available, *(system.filters if filters else ())) if one is not None]
-        passed = np.ones(len(rows), bool)
+        passed, left = np.arange(len(rows)), self._with_tables(rows, conditions)
         for condition in conditions:
-            at = np.flatnonzero(passed)
-            if len(at):
-                passed[at] = self._true(condition, rows.take(at))
-        return passed
+            true = self._true(condition, left)
+            passed, left = passed[true], left.filter(pa.array(true))
+        found = np.zeros(len(rows), bool)
+        found[passed] = True
+        return found
+
+    def _with_tables(self, rows: pa.Table, conditions: Sequence[Expression]) -> pa.Table:
+        """The rows with what these conditions come down to in tables: looked up once for all of them."""
+        read = frozenset().union(*(self.system.read_for(one.names) for one in conditions))
+        tables = [name for name in sorted(read) if name.split(".")[0] in self.system.tables]
+        return self.attached(rows, tables) if tables else rows
 
     def _true(self, condition: Expression, rows: pa.Table) -> NDArray[np.bool_]:
+        if not len(rows):
+            return np.zeros(0, bool)
         found = self.attached(rows, sorted(condition.names))
         columns = {name: from_arrow(found[name], self.system.kinds[name]) for name in condition.names}
         value = evaluate(condition, columns, ints(rows["time"]), self.system.timezone)

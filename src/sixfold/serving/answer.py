@@ -198,7 +198,7 @@ class Answerer:
         for one, read in zip(self._conditions, self._reads):
             if read <= columns.keys():
                 # Everything is there: only derived values are computed.
-                known = self._read(one.names - {"now"}, {name: columns[name] for name in read}, asked.now_us)
+                known = self._read(one.names, {name: columns[name] for name in read}, asked.now_us)
                 keep &= condition(one, known, asked.now_us, self._system.timezone, rows)
         return found if keep.all() else _Found(found.keys[keep], found.sources[keep], found.places[keep], found.more)
 
