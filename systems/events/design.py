@@ -26,24 +26,23 @@ friendships = sf.Table("friendships", sf.Csv("friendships.csv", optional=True), 
 home    = sf.Features("home", member, rsvps, answers=sf.count(), yes_90d=sf.count(window="90d", where="going"), went=sf.last("events.group", n=20, where="going"),
                       answered=sf.last("event", n=200), lat=sf.mean("events.lat", window="1y", where="going"), lon=sf.mean("events.lon", window="1y", where="going"))
 turnout = sf.Features("turnout", event, rsvps, yes=sf.count(where="going"), lately=sf.decayed(half_life="3d", where="going"))
-record  = sf.Features("record", group, rsvps, yes_180d=sf.count(window="180d", where="going"), yes_rate=sf.rate("going", window="365d", prior=(3, 4)))
-host    = sf.Features("host", organiser, rsvps, yes_90d=sf.count(window="90d", where="going"))
+record  = sf.Features("record", organiser, rsvps, yes_180d=sf.count(window="180d", where="going"), yes_rate=sf.rate("going", window="365d", prior=(3, 4)))
 own     = sf.Features("own", (member, group), rsvps, yes_180d=sf.count(window="180d", where="going"), quiet_s=sf.since_last(where="going"))
 habit   = sf.Features("habit", (member, slot), rsvps, yes=sf.count(where="going"))
 fame    = sf.Features("fame", word, rsvps, yes=sf.count(where="going"))
 match   = sf.Features("match", (interest, word), rsvps, yes=sf.count(where="going"))                          # who likes what goes to titles like these
-near    = sf.Features("near", memberships, rsvps, combine="mean", lat=sf.mean("events.lat"), lon=sf.mean("events.lon"))    # where my groups meet
-circle  = sf.Features("circle", memberships, rsvps, yes_30d=sf.count(window="30d", where="going"))            # one hop: how busy are my groups
+circle  = sf.Features("circle", memberships, rsvps, combine="mean", yes_30d=sf.count(window="30d", where="going"),    # one hop: how busy my groups are, and where
+                      lat=sf.mean("events.lat"), lon=sf.mean("events.lon"))
 friends = sf.Features("friends", (friendships, event), rsvps, going=sf.count(where="going"))                  # one hop: which friends said yes
-reach   = sf.Derived("reach", km="haversine_km(coalesce(home.lat, near.lat), coalesce(home.lon, near.lon), events.lat, events.lon)", days_left="(events.starts - now) / 86400",
+reach   = sf.Derived("reach", km="haversine_km(coalesce(home.lat, circle.lat), coalesce(home.lon, circle.lon), events.lat, events.lon)", days_left="(events.starts - now) / 86400",
     hour=sf.Category("hour(events.starts)"), mine="memberships.joined is not null", hosts="groups.organiser = member", topics="overlap(members.interests, groups.topics)",
     usual="habit.yes / (1 + home.answers)", fits="match.yes / (1 + fame.yes)", full="turnout.yes / events.capacity")
-data = sf.Data(rsvps, events, groups, members, memberships, friendships, home, turnout, record, host, own, habit, fame, match, near, circle, friends, reach, timezone="America/Denver")
+data = sf.Data(rsvps, events, groups, members, memberships, friendships, home, turnout, record, own, habit, fame, match, circle, friends, reach, timezone="America/Denver")
 
 yes = sf.Label("yes", "going")
-framing = sf.Framing(query=member, item=event, examples=rsvps, labels=[yes], available="now < events.starts", negatives=20)   # the log tells only who came
+framing = sf.Framing(query=member, item=event, examples=rsvps, labels=[yes], available="now < events.starts", negatives=20, lists=60_000)   # the log tells only who came
 
-signals   = [home.answers, home.yes_90d, turnout, record, host, own, habit, circle, friends, reach, events.slot]
+signals   = [home.answers, home.yes_90d, turnout, record, own, habit, circle.yes_30d, friends, reach, events.slot]
 two_tower = sf.TwoTower("two_tower", query=[members.interests, home.went, home.lat, home.lon], item=[events.group, groups.topics, events.lat, events.lon], positives=yes)
 trees     = sf.Trees("trees", inputs=signals, heads=[sf.Order(yes)], rounds=200, num_leaves=15, learning_rate=0.1)     # LambdaMART
 network   = sf.Network("network", inputs=[*signals, groups.topics, members.interests], body=[sf.Cross(2), sf.Mlp(64)], heads=[sf.Order(yes)])
@@ -51,7 +50,7 @@ rules = soonest, nearest, most_yes, with_friends, own_groups = [sf.Rule("soonest
     sf.Rule("with_friends", "friends.going"), sf.Rule("own_groups", "case when reach.mine then 1000 else 0 end - reach.days_left")]
 models = sf.Models(two_tower, trees, network, sf.ItemNeighbours("neighbours", positives=yes), *rules)
 
-evaluation = sf.Evaluation(split=sf.ByTime(validation=0.1, test=0.2), lists=2_000, metrics=["ndcg@10", "mrr", "hit@5"],
+evaluation = sf.Evaluation(split=sf.ByTime(validation=0.1, test=0.2), lists=1_000, metrics=["ndcg@10", "mrr", "hit@5"],
     slices={"new_members": "home.answers = 0", "new_events": "turnout.yes = 0"},
     gates=[*(f"ndcg@10 beats {rule.name}.ndcg@10" for rule in rules), *(f"ndcg@10[{new}] >= soonest.ndcg@10[{new}]" for new in ("new_members", "new_events"))])
 deployment = sf.Deployment(candidates=[own_groups.top(100), two_tower.top(100), with_friends.top(50), nearest.top(50), soonest.top(50), most_yes.top(50)],

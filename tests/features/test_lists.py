@@ -65,6 +65,7 @@ def make_system(
     *,
     negatives: int | None = 4,
     most: int | None = None,
+    learned: int | None = None,
     filters: tuple[str, ...] = (),
     available: str | None = "now < meetings.starts",
     table: bool = True,
@@ -87,7 +88,7 @@ def make_system(
         "meet",
         sf.Requirements(goal="test"),
         sf.Framing(query=member, item=meeting, examples=replies, labels=[yes], available=available if table else None,
-                   negatives=negatives),
+                   negatives=negatives, lists=learned),
         sf.Data(*groups),
         sf.Models(trees),
         sf.Evaluation(split=sf.ByTime(validation=0.2, test=0.2), metrics=["ndcg@10"], lists=most, **said),
@@ -188,6 +189,9 @@ def test_so_many_lists_are_measured_as_evaluation_says(con: Any) -> None:
     parts = [own[0]["part"] for own in found]
     assert parts.count("validation") == parts.count("test") == 10
     assert parts.count("train") > 100
+    parts = [own[0]["part"] for own in by_list(made(con, world, make_system(learned=50)))]
+    assert parts.count("train") == 50
+    assert parts.count("test") > 50
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_one_others(con: Any) -> None:
@@ -253,6 +257,8 @@ def test_a_part_without_any_list_and_a_design_without_items_are_told(con: Any) -
         ({"negatives": 1.5}, "negatives"),
         ({"negatives": None}, "Order"),
         ({"most": 0}, "lists"),
+        ({"learned": 0}, "lists"),
+        ({"learned": 5, "negatives": None}, "lists"),
     ],
 )
 def test_what_lists_cannot_be_made_of_is_refused(said: dict[str, Any], names: str) -> None:

@@ -44,7 +44,8 @@ def _framing(system: System) -> list[str]:
     if system.available:
         lines.append(f"available     {system.available.text}")
     if system.negatives:
-        lines.append(f"negatives     some {system.negatives} available items drawn beside each example")
+        most = f" of {system.lists:,} drawn" if system.lists else ""
+        lines.append(f"negatives     some {system.negatives} available items drawn beside each example{most}")
     if system.context:
         lines.append(f"a request brings {', '.join(system.context)}")
     for label in system.labels.values():

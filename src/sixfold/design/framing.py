@@ -61,6 +61,8 @@ class Framing:
     negatives: int | None = None
     """About how many other items that were available are drawn beside each example of which a label is true, all their
     labels false. None: the stream itself tells what was not chosen."""
+    lists: int | None = None
+    """With `negatives`: how many examples are learned from, drawn at random where there are more. None: all."""
     at: str = field(default_factory=caller, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +70,10 @@ class Framing:
         if self.negatives is not None and not (whole and 1 <= self.negatives <= 1000):
             rule = "a whole number from 1 to 1000"
             raise InvalidField(where=self.at, part="Framing", field="negatives", rule=rule, value=self.negatives)
+        whole = isinstance(self.lists, int) and not isinstance(self.lists, bool)
+        if self.lists is not None and (self.negatives is None or not (whole and self.lists > 0)):
+            rule = "a whole number above 0, with negatives="
+            raise InvalidField(where=self.at, part="Framing", field="lists", rule=rule, value=self.lists)
         if self.negatives is not None and self.item is None:
             rule = "left out: Framing names no item, of which others could be drawn"
             raise InvalidField(where=self.at, part="Framing", field="negatives", rule=rule, value=self.negatives)

@@ -283,7 +283,7 @@ class System:
         names = resolve.scope(self.example_kinds, own=self.examples.name, keys=self.spellings)
         self.where = self.condition(framing.where, names, framing.at, "Framing.where")
         self.available = self.condition(framing.available, self.scope(), framing.at, "Framing.available")
-        self.negatives = framing.negatives
+        self.negatives, self.lists = framing.negatives, framing.lists
         asked = [self.query, *([self.item] if self.item else [])]
         self._labels = resolved_labels(framing.labels, names, self.streams, self.tables, asked)
         self.labels: dict[str, LabelSpec] = self._labels.labels

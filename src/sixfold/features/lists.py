@@ -76,14 +76,14 @@ class _Drawn:
     rng: np.random.Generator
 
     def examples(self) -> pa.Table:
-        """What was chosen, with the number of its list; of validation and test no more than `Evaluation.lists`."""
+        """What was chosen, with the number of its list; of each part no more than the design asks for."""
         rows = build(self.con, self.system, self.ingested)
         chosen = np.zeros(len(rows), bool)
         for name in self.system.labels:
             chosen |= np.asarray(pc.greater(rows[f"label.{name}"], 0).fill_null(False))
-        part, most = np.asarray(rows["part"].to_pylist(), object), self.system.evaluation.lists
+        part, measured = np.asarray(rows["part"].to_pylist(), object), self.system.evaluation.lists
         kept = chosen & np.asarray(rows["part"].is_valid())
-        for one in ("validation", "test"):
+        for one, most in (("train", self.system.lists), ("validation", measured), ("test", measured)):
             own = np.flatnonzero(kept & (part == one))
             if most is not None and len(own) > most:
                 kept[self.rng.permutation(own)[most:]] = False

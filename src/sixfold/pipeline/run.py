@@ -236,7 +236,7 @@ def _asked(system: System) -> object:
     split, ask_every = system.evaluation.split, system.evaluation.ask_every
     base = (system.examples.name, system.query, system.item, system.context)
     learns_on = system.deployment.retrain is not None and system.deployment.retrain.warm
-    listed = (system.negatives, system.evaluation.lists, system.value.text)
+    listed = (system.negatives, system.lists, system.evaluation.lists, system.value.text)
     return base, conditions, labels, split, ask_every, learns_on, dict(system.evaluation.slices), listed
 
 

@@ -37,11 +37,11 @@ GOES, NO, LEAVES, TURNS = range(4)
 class World:
     """How large a world to draw. The defaults are those of the demo without real data."""
 
-    members: int = 20_000
+    members: int = 12_000
     """At least 200."""
-    events: int = 5_000
+    events: int = 3_000
     """At least 100."""
-    cities: int = 3
+    cities: int = 2
     """1 to 10; the first is the largest."""
     days: int = 90
     """Days of the log, from 2026-04-01 on, at least 5."""
