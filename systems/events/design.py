@@ -18,8 +18,9 @@ events = sf.Table("events", sf.Query("""          -- nobody wrote down when an e
 groups = sf.Table("groups", sf.Query('select g.id, g.created, g."organiserMemberId" as host, list(t.id) as topics from groups g left join topics t on t."groupId" = g.id group by all',
         groups=sf.Csv("groups.csv"), topics=sf.Csv("groups_topics.csv")), group.key("id"), valid_from="created", created=sf.Time(unit="ms"),
     organiser=organiser.key("host"), topics=topic.keys("topics"))
-members = sf.Table("members", sf.Query("select id, any_value(topics) as topics, min(joined) as joined from members group by id", members=people),
-    member.key("id"), valid_from="joined", joined=sf.Time(unit="ms"), interests=interest.keys("topics", split=";"))
+members = sf.Table("members", sf.Query("""
+        select id, joined, max(topics) over (partition by id) as topics, list("groupId") over (partition by id order by joined, "groupId") as groups from members""",
+        members=people), member.key("id"), valid_from="joined", joined=sf.Time(unit="ms"), interests=interest.keys("topics", split=";"), groups=sf.Categories())
 memberships = sf.Table("memberships", people, member.key("id"), group.key("groupId"), valid_from="joined", joined=sf.Time(unit="ms"))
 friendships = sf.Table("friendships", sf.Csv("friendships.csv", optional=True), member.key("member_id"), friend.key("friend_id"), valid_from="since", since=sf.Time(unit="ms"))
 
@@ -35,7 +36,7 @@ circle  = sf.Features("circle", memberships, rsvps, combine="mean", yes_30d=sf.c
                       lat=sf.mean("events.lat"), lon=sf.mean("events.lon"))
 friends = sf.Features("friends", (friendships, event), rsvps, going=sf.count(where="going"))                  # one hop: which friends said yes
 reach   = sf.Derived("reach", km="haversine_km(coalesce(home.lat, circle.lat), coalesce(home.lon, circle.lon), events.lat, events.lon)", days_left="(events.starts - now) / 86400",
-    hour=sf.Category("hour(events.starts)"), mine="memberships.joined is not null", hosts="groups.organiser = member", topics="overlap(members.interests, groups.topics)",
+    hour=sf.Category("hour(events.starts)"), mine="contains(members.groups, events.group)", hosts="groups.organiser = member", topics="overlap(members.interests, groups.topics)",
     usual="habit.yes / (1 + home.answers)", fits="match.yes / (1 + fame.yes)", full="turnout.yes / events.capacity")
 data = sf.Data(rsvps, events, groups, members, memberships, friendships, home, turnout, record, own, habit, fame, match, circle, friends, reach, timezone="America/Denver")
 
@@ -43,7 +44,7 @@ yes = sf.Label("yes", "going")
 framing = sf.Framing(query=member, item=event, examples=rsvps, labels=[yes], available="now < events.starts", negatives=20, lists=60_000)   # the log tells only who came
 
 signals   = [home.answers, home.yes_90d, turnout, record, own, habit, circle.yes_30d, friends, reach, events.slot]
-two_tower = sf.TwoTower("two_tower", query=[members.interests, home.went, home.lat, home.lon], item=[events.group, groups.topics, events.lat, events.lon], positives=yes)
+two_tower = sf.TwoTower("two_tower", query=[members.interests, members.groups, home.went, home.lat, home.lon], item=[events.group, groups.topics, events.lat, events.lon], positives=yes)
 trees     = sf.Trees("trees", inputs=signals, heads=[sf.Order(yes)], rounds=200, num_leaves=15, learning_rate=0.1)     # LambdaMART
 network   = sf.Network("network", inputs=[*signals, groups.topics, members.interests], body=[sf.Cross(2), sf.Mlp(64)], heads=[sf.Order(yes)])
 rules = soonest, nearest, most_yes, with_friends, own_groups = [sf.Rule("soonest", "now - events.starts"), sf.Rule("nearest", "-reach.km"), sf.Rule("most_yes", "turnout.yes"),
