@@ -24,8 +24,9 @@ from torch import nn
 
 from sixfold.design.kinds import Kind
 from sixfold.design.models import Network
-from sixfold.inference.encoding import UNKNOWN, Encoder, counts, extended
+from sixfold.inference.encoding import Encoder, counts, extended
 from sixfold.inference.models import load, read_card, read_inputs
+from sixfold.inference.vocabularies import UNKNOWN
 from sixfold.models.network import MultiTaskNetwork
 from sixfold.training.encoders import Sources
 from sixfold.training.learner import AnyNetwork, Learner, draw_negatives, encoded, label_columns, make_network
