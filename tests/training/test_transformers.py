@@ -112,7 +112,7 @@ def test_a_tuned_transformer_is_in_the_network_and_learns_at_its_own_pace(tuned,
 
     scorer, folder = tuned
     assert {path.name for path in (folder / "m").iterdir()} == {
-        "model.json", "model.onnx", "text-0.tokenizer.json", "words-0.onnx",
+        "model.json", "model.onnx", "text-0.tokenizer.json", "model-words-0.onnx",
     }  # fmt: skip
     found = good(scorer, "a lovely cat", "a not lovely cat", "the cat sat", "not wonderful mat")
     assert (found > 0.5).tolist() == [True, False, False, False]

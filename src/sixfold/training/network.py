@@ -161,7 +161,7 @@ def _exported_words(network: AnyNetwork, sample: Mapping[str, NDArray[Any]], fol
     """Export what makes vectors of words; the sample as the rest of the network reads it."""
     left = dict(sample)
     for at, (name, weight) in enumerate(network.word_tables()):
-        path = folder / word_file(at)
+        path = folder / word_file("model", at)
         export_means(weight.cpu().numpy(), path)
         left[name + WORD_VECTORS] = WordVectors(path, threads=1).of(left.pop(name + GRAMS))
     return left
