@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sixfold.design.kinds import Kind
 from sixfold.features.arrays import Array, Lists, Values
+from sixfold.inference.places import PlaceCoder, place_coder
 from sixfold.inference.text import GRAMS, TextCoder
 from sixfold.inference.vectors import VectorField
 from sixfold.inference.vocabularies import FIRST, NULL, Vocabulary
@@ -74,6 +75,8 @@ class Encoder:
     """Prose; each gives arrays of its own (see `inference.text`)."""
     vectors: tuple[VectorField, ...] = ()
     """Prose and images of which encoders make vectors; the arrays come from `inference.vectors`."""
+    places: tuple[PlaceCoder, ...] = ()
+    """Each gives an array of its own (see `inference.places`)."""
 
     @property
     def all_lists(self) -> tuple[TextCodes, ...]:
@@ -87,9 +90,9 @@ class Encoder:
     @property
     def names(self) -> frozenset[str]:
         """Canonical names of the columns that it reads."""
-        texts = (*self.categories, *self.lists)
-        prose = (coder.name for coder in self.texts)
-        return frozenset([*(scale.name for scale in self.numbers), *(field.name for field in texts), *self.raw, *prose])
+        plain = [*(scale.name for scale in self.numbers), *(one.name for one in (*self.categories, *self.lists))]
+        places = (name for coder in self.places for name in (coder.lat, coder.lon))
+        return frozenset([*plain, *self.raw, *(coder.name for coder in self.texts), *places])
 
     @property
     def width(self) -> int:
@@ -115,6 +118,8 @@ class Encoder:
             arrays[f"raw:{name}"] = np.where(valid, data, 0.0).astype(np.float32)
         for coder in self.texts:
             arrays |= coder.encode(table[coder.name].to_pylist())
+        for place in self.places:
+            arrays[place.array] = place.encode(_floats(table[place.lat]), _floats(table[place.lon]))
         return arrays
 
     def encode(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[Any]]:
@@ -139,6 +144,9 @@ class Encoder:
         for coder in self.texts:
             found = coder.encode(columns[coder.name].to_list())
             arrays |= {n: a if n.endswith(GRAMS) else np.ascontiguousarray(_spread(a, rows)) for n, a in found.items()}
+        for place in self.places:
+            points = place.encode(_values(columns[place.lat]), _values(columns[place.lon]))
+            arrays[place.array] = np.ascontiguousarray(_spread(points, rows))
         return arrays
 
     def to_json(self) -> bytes:
@@ -164,6 +172,7 @@ def fit(
     leaves: Mapping[str, tuple[int, int]] | None = None,
     text: Callable[[str], TextCoder] | None = None,
     vectors: Sequence[VectorField] = (),
+    places: Sequence[tuple[str, str]] = (),
 ) -> Encoder:
     """Fit scales and vocabularies on the training rows.
 
@@ -179,6 +188,7 @@ def fit(
         leaves: For each model of trees how many trees it has, and how many codes their leaves take together.
         text: Gives the coder of a column of prose; without it, and without a vector, prose is a category.
         vectors: Columns of which encoders make vectors.
+        places: Names of the latitude and the longitude of each place.
     """
     prose = [name for name in names if kinds[name].prose and not kinds[name].is_list] if text is not None else []
     apart = {*prose, *(field.name for field in vectors)}
@@ -209,6 +219,7 @@ def fit(
         tuple(TextCodes(name, name, trees) for name, (trees, _) in (leaves or {}).items()),
         tuple(text(name) for name in prose) if text is not None else (),
         tuple(vectors),
+        tuple(place_coder(*names) for names in places),
     )
 
 
