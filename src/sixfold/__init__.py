@@ -28,6 +28,7 @@ from sixfold.design.groups import Derived, Events, Features, Table, answers
 from sixfold.design.heads import AnyOf, Binary, OneOf, Regression, WatchTime
 from sixfold.design.images import OnnxImage
 from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule, Training, Trees, TwoTower
+from sixfold.design.places import Place
 from sixfold.design.policy import Action
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
@@ -78,6 +79,7 @@ __all__ = [
     "OnnxImage",
     "Pace",
     "Parquet",
+    "Place",
     "Query",
     "Redis",
     "Regression",

@@ -1,7 +1,7 @@
 """Training two towers on positives, with sampled negatives and the correction for how they were sampled."""
 # B = positives of a batch, S = sampled negatives, I = items, D = embedding width
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from torch import Tensor
 
 from sixfold.design.kinds import Kind
 from sixfold.design.models import TwoTower
-from sixfold.inference.encoding import fit as fit_encoder
-from sixfold.inference.models import Card, write_card
 from sixfold.models.towers import TowerPair
-from sixfold.training.export import export
-from sixfold.training.loop import Curve, Progress, device, fit, tensors
+from sixfold.training.encoders import Sources
+from sixfold.training.loop import Curve, Progress, device, fit
+from sixfold.training.rows import Rows
+from sixfold.training.sides import SideNames, fit_side, standardise_texts, write_towers
 
 __all__ = ["TowerData", "train_towers"]
 
@@ -44,11 +44,12 @@ class TowerData:
 def train_towers(
     model: TwoTower,
     data: TowerData,
-    names: Mapping[str, Sequence[str]],
+    names: Mapping[str, SideNames],
     kinds: dict[str, Kind],
     folder: Path,
     *,
     key: str,
+    sources: Sources | None = None,
     seed: int,
     progress: Callable[[Progress], None],
 ) -> Curve:
@@ -58,27 +59,33 @@ def train_towers(
     of one period, whose items' columns are those of its start. Writes `query.onnx`, `item.onnx`, `model.json`.
 
     Args:
-        names: Canonical names of the inputs of `query` and `item`.
+        names: What `query` and `item` read.
         key: The item's vocabulary, the entity's name.
+        sources: Where the transformers that the design names lie.
     """
     torch.manual_seed(seed)
     part = np.asarray(data.positives["part"].to_pylist(), object)
     usable = data.period >= 0
     train, held = np.flatnonzero((part == "train") & usable), np.flatnonzero((part == "validation") & usable)
     rows = data.period * data.n_items + data.item
-    item = fit_encoder(data.items.take(rows[train]), kinds, names["item"])
-    query = fit_encoder(data.positives.take(train), kinds, names["query"], vocabularies=item.vocabularies)
-    towers = TowerPair(query, item, model.size, key).to(device())
-    queries, items = tensors(query.encode_table(data.positives)), tensors(item.encode_table(data.items))
+    folder.mkdir(parents=True, exist_ok=True)
+    learned = {"query": data.positives.take(train), "item": data.items.take(rows[train])}
+    sources = sources or Sources()
+    item = fit_side(model, learned["item"], names["item"], kinds, folder, sources)
+    query = fit_side(model, learned["query"], names["query"], kinds, folder, sources, item.encoder.vocabularies)
+    towers = TowerPair(query.encoder, item.encoder, model.size, key, model.hashed_text).to(device())
+    for side, own in (("query", query), ("item", item)):
+        standardise_texts(towers, side, own, learned[side])
+    queries, items = Rows.repeating(query, data.positives), Rows.repeating(item, data.items)
     rows_at = torch.from_numpy(rows).to(device())
     sampler = _Sampler(np.bincount(data.item[train], minlength=data.n_items), seed)
 
     def loss(rows_B: Tensor) -> Tensor:
         negative_S, log_q_S = sampler.draw()
         start = int(data.period[int(rows_B[0])]) * data.n_items
-        query_BD = towers.query({name: array[rows_B] for name, array in queries.items()})
-        positive_BD = towers.item({name: array[rows_at[rows_B]] for name, array in items.items()})
-        negative_SD = towers.item({name: array[negative_S + start] for name, array in items.items()})
+        query_BD = towers.query(queries.take(rows_B))
+        positive_BD = towers.item(items.take(rows_at[rows_B]))
+        negative_SD = towers.item(items.take(negative_S + start))
         score_B1 = (query_BD * positive_BD).sum(1, keepdim=True)
         score_BS = query_BD @ negative_SD.T - log_q_S
         same_BS = (rows_at[rows_B][:, None] - start) == negative_S
@@ -101,15 +108,8 @@ def train_towers(
         seed=seed,
         progress=progress,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    towers.cpu()
-    for side, tower, encoder, table in (
-        ("query", towers.query, query, data.positives),
-        ("item", towers.item, item, data.items),
-    ):
-        sample = encoder.encode_table(table.slice(0, 64))
-        export(tower, sample, ["vector"], folder / f"{side}.onnx")
-    write_card(folder, Card("two_tower", (), {"query": query, "item": item}))
+    few = {"query": data.positives.slice(0, 64), "item": data.items.slice(0, 64)}
+    write_towers(towers, {"query": query, "item": item}, few, folder)
     return curve
 
 
