@@ -91,8 +91,15 @@ def encoded(inputs: Inputs, table: pa.Table) -> dict[str, NDArray[Any]]:
 
 
 def sample_of(inputs: Inputs, few: pa.Table) -> dict[str, NDArray[Any]]:
-    """All arrays that a network reads of a few rows, as an exported one does: codes in 64 bits."""
+    """All arrays that a network reads of a few rows, as an exported one does: codes in 64 bits.
+
+    Texts have two words or more, as if padded: an export takes a length of one for a length that never changes.
+    """
     arrays = encoded(inputs, few)
+    for name, own in arrays.items():
+        if name.endswith((WORDS, PAIRS, GRAMS)):
+            short = [max(0, 2 - own.shape[0]) if name.endswith(GRAMS) else 0, max(0, 2 - own.shape[1])]
+            arrays[name] = np.pad(own, [(0, more) for more in short])
     return {name: own.astype(np.int64) if own.dtype == np.int32 else own for name, own in arrays.items()}
 
 
