@@ -3,11 +3,14 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import sixfold as sf
 from sixfold.design.kinds import NUMBER, PROSE, Kind
 from sixfold.features.arrays import column
+from sixfold.inference.encoding import fit
 from sixfold.inference.models import load
+from sixfold.models.towers import TowerPair
 from sixfold.training.network import train_network
 from sixfold.training.sides import SideNames
 from sixfold.training.towers import TowerData, train_towers
@@ -158,3 +161,16 @@ def test_a_network_reads_a_place(tmp_path):
     here = {"lat": column(NUMBER, [46.2]), "lon": column(NUMBER, [6.1])}
     assert scorer.names == {"lat", "lon"}
     assert scorer.score(here, 2)["picked"].tolist() == pytest.approx([1.0, 1.0], abs=0.1)
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_half_of_the_keys_are_hidden_in_training_where_more_is_known_of_an_item(placed):
+    table = pa.table({"item": [f"item{at}" for at in range(200)], "lat": np.zeros(200), "lon": np.zeros(200)})
+    encoder = fit(table, KINDS, ["item"], places=[("lat", "lon")] if placed else [])
+    towers = TowerPair(encoder, encoder, 8, "item")
+    arrays = {name: torch.from_numpy(array) for name, array in encoder.encode_table(table).items()}
+    torch.manual_seed(0)
+    hidden_B = (towers.train().item(arrays)[:, :8] == 0).all(1)
+    assert 70 < int(hidden_B.sum()) < 130 if placed else not hidden_B.any()
+    assert not (towers.eval().item(arrays)[:, :8] == 0).all(1).any()
+    assert not (towers.train().query(arrays)[:, :8] == 0).all(1).any()

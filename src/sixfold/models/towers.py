@@ -10,11 +10,15 @@ from sixfold.design.texts import HashedText
 from sixfold.inference.encoding import Encoder
 from sixfold.inference.places import PlaceCoder
 from sixfold.inference.text import GRAMS, WORD_VECTORS
+from sixfold.inference.vocabularies import UNKNOWN
 from sixfold.models.layers import RecencyPool, embedding, mean_pool
 from sixfold.models.text import DirectText, TextEncoder, WordTable
 from sixfold.models.vectors import VectorInput
 
 __all__ = ["Tower", "TowerPair"]
+
+_HIDDEN = 0.5
+"""How often an item's key is hidden in training, where it has a text or a place: a new item has nothing else."""
 
 
 class TowerPair(nn.Module):
@@ -77,6 +81,8 @@ class Tower(nn.Module):
 
     def forward(self, arrays: Mapping[str, Tensor]) -> Tensor:
         """Vectors of shape (B, D + 1 + P); `arrays` as the side's `Encoder` gives them, empty ones may be missing."""
+        if self.training and self.key is not None and (self.prose or self.places):
+            arrays = {**arrays, "categories": self._some(arrays["categories"])}
         rows = next(a.shape[0] for name, a in arrays.items() if not name.endswith((GRAMS, WORD_VECTORS)))
         vector_BD = self.constant.expand(rows, -1)
         for at, vocabulary in enumerate(self.categories):
@@ -98,6 +104,12 @@ class Tower(nn.Module):
             scaled = self.numbers(arrays["numbers"])
             vector_BD, last_B1 = (vector_BD, last_B1 + scaled) if self.is_item else (vector_BD + scaled, last_B1)
         return torch.cat([vector_BD, last_B1, *(place(arrays) for place in self.places)], 1)
+
+    def _some(self, codes_BC: Tensor) -> Tensor:
+        """The codes with some items' keys unknown: what else is known learns to do without (Volkovs, NIPS 2017)."""
+        hidden_B = torch.rand(len(codes_BC), device=codes_BC.device) < _HIDDEN
+        key_BC = torch.arange(codes_BC.shape[1], device=codes_BC.device) == self.key
+        return codes_BC.masked_fill(hidden_B[:, None] & key_BC, UNKNOWN)
 
     def word_tables(self) -> list[WordTable]:
         """What words become, for each text."""
