@@ -171,7 +171,7 @@ def _forward(release: Release, rows: Sequence[dict[str, Any]]) -> float:
     names = [one.name for one in session.get_inputs()]
     # Of this pass every word is computed in every batch; the server keeps those that it knows.
     text = encoder.texts[0].name
-    words = WordVectors(folder / word_file(0), threads=1, remembered=0)
+    words = WordVectors(folder / word_file("model", 0), threads=1, remembered=0)
     batches = [_encoded(encoder, rows[at : at + AT_ONCE]) for at in range(0, 40 * AT_ONCE, AT_ONCE)]
 
     def run(arrays: dict[str, NDArray[Any]]) -> None:

@@ -20,8 +20,9 @@ import sixfold as sf
 from sixfold.design.kinds import NUMBER, Kind
 from sixfold.inference.encoding import fit as fit_encoder
 from sixfold.inference.inputs import Inputs
-from sixfold.training.learner import Learner, encoded, label_columns, make_network
+from sixfold.training.learner import Learner, label_columns, make_network
 from sixfold.training.loop import fit
+from sixfold.training.rows import encoded
 
 NUMBERS, BATCH = 10, 1024
 VALUES = (3, 4, 5, 7, 24, 24, 40, 50, 72, 72, 100, 250, 500, 1000, 2500)

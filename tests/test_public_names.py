@@ -7,8 +7,8 @@ import sixfold as sf
 NAMES = """
     Action AnyOf AtMost Binary ByColumn ByTime Categories Category Cross Csv Data Database DeepFm Deployment Derived
     Entity Evaluation Events Experts Explore Features Flag Fm Framing Hashed HashedText Image ItemNeighbours JsonLines
-    Label Linear Lmdb Mlp Models Network Number OneOf OnnxImage Order Pace Parquet Query Redis Regression Requirements
-    Retrain Rule SecondPrice System Table Text Time Training Transformer Trees TwoTower WatchTime
+    Label Linear Lmdb Mlp Models Network Number OneOf OnnxImage Order Pace Parquet Place Query Redis Regression
+    Requirements Retrain Rule SecondPrice System Table Text Time Training Transformer Trees TwoTower WatchTime
     answers count decayed distinct first last max mean min rate since_last std sum top
 """
 

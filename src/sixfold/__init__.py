@@ -28,6 +28,7 @@ from sixfold.design.groups import Derived, Events, Features, Table, answers
 from sixfold.design.heads import AnyOf, Binary, OneOf, Order, Regression, WatchTime
 from sixfold.design.images import OnnxImage
 from sixfold.design.models import Hashed, ItemNeighbours, Models, Network, Rule, Training, Trees, TwoTower
+from sixfold.design.places import Place
 from sixfold.design.policy import Action
 from sixfold.design.requirements import Requirements
 from sixfold.design.sources import Csv, Database, JsonLines, Parquet, Query
@@ -79,6 +80,7 @@ __all__ = [
     "Order",
     "Pace",
     "Parquet",
+    "Place",
     "Query",
     "Redis",
     "Regression",

@@ -44,7 +44,8 @@ yes = sf.Label("yes", "going")
 framing = sf.Framing(query=member, item=event, examples=rsvps, labels=[yes], available="now < events.starts", negatives=20, lists=60_000)   # the log tells only who came
 
 signals   = [home.answers, home.yes_90d, turnout, record, own, habit, circle.yes_30d, friends, reach, events.slot]
-two_tower = sf.TwoTower("two_tower", query=[members.interests, members.groups, home.went, home.lat, home.lon], item=[events.group, groups.topics, events.lat, events.lon], positives=yes)
+two_tower = sf.TwoTower("two_tower", query=[members.interests, members.groups, home.went, sf.Place(home.lat, home.lon)],
+    item=[events.group, groups.topics, events.title, sf.Place(events.lat, events.lon)], positives=yes)
 trees     = sf.Trees("trees", inputs=signals, heads=[sf.Order(yes)], rounds=200, num_leaves=15, learning_rate=0.1)     # LambdaMART
 network   = sf.Network("network", inputs=[*signals, groups.topics, members.interests], body=[sf.Cross(2), sf.Mlp(64)], heads=[sf.Order(yes)])
 rules = soonest, nearest, most_yes, with_friends, own_groups = [sf.Rule("soonest", "now - events.starts"), sf.Rule("nearest", "-reach.km"), sf.Rule("most_yes", "turnout.yes"),

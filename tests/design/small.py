@@ -60,7 +60,8 @@ def system(**replaced: Any) -> sf.System:
         available=p["available"],
         labels=[p["bought"]],
     )
-    tower = sf.TwoTower("tower", query=[p["habit"].history], item=[p["item"]], positives=p["bought"])
+    sides = p.get("sides", {"query": [p["habit"].history], "item": [p["item"]]})
+    tower = sf.TwoTower("tower", positives=p["bought"], **sides)
     ranker = sf.Network("ranker", inputs=p["inputs"], heads=[sf.Binary(p["bought"])])
     busy = sf.Rule("busy", "trade.rate_1d")
     evaluation = sf.Evaluation(
@@ -76,5 +77,5 @@ def system(**replaced: Any) -> sf.System:
         value=p["value"],
         rerank=[sf.AtMost(1, p["items"].shop)],
     )
-    models = sf.Models(tower, ranker, busy)
+    models = sf.Models(tower, ranker, busy, *p.get("baselines", []))
     return sf.System("shop", REQUIREMENTS, framing, data, models, evaluation, deployment)

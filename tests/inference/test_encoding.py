@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sixfold.design.kinds import NUMBER, Kind
 from sixfold.features.arrays import column
-from sixfold.inference.encoding import NULL, UNKNOWN, Encoder, fit
+from sixfold.inference.encoding import Encoder, fit
+from sixfold.inference.vocabularies import NULL, UNKNOWN
 
 KINDS = {
     "age": NUMBER,

@@ -23,15 +23,18 @@ import sixfold as sf
 
 reader, book, shelf = sf.Entity("reader"), sf.Entity("book"), sf.Entity("shelf")
 books = sf.Table("books", sf.Csv("books.csv"), book.key("isbn"), valid_from="since",
-    since=sf.Time(), shelf=shelf.key("shelf"), pages=sf.Number(), lendable=sf.Flag())
+    since=sf.Time(), shelf=shelf.key("shelf"), pages=sf.Number(), lendable=sf.Flag(),
+    title=sf.Text(), lat=sf.Number(), lon=sf.Number())
 loans = sf.Events("loans", sf.JsonLines("loans-*.jsonl"), reader.key("card"), book.key("isbn"), id="loan",
     time=sf.Time("at", unit="ms"), keep="30d", read=sf.Flag("finished"))
-habit = sf.Features("habit", reader, loans, loans_7d=sf.count(window="7d"), read=sf.last("book", n=10, where="read"))
+habit = sf.Features("habit", reader, loans, loans_7d=sf.count(window="7d"), read=sf.last("book", n=10, where="read"),
+    lat=sf.last("books.lat"), lon=sf.last("books.lon"))
 demand = sf.Features("demand", book, loans, loans_3d=sf.count(window="3d"), read_3d=sf.rate("read", window="3d", prior=(1, 2)))
 liking = sf.Features("liking", (reader, shelf), loans, read_7d=sf.rate("read", window="7d", prior=(1, 2)))
 read = sf.Label("read", "read", within="1h")
-inputs = [habit.loans_7d, demand, liking, books.pages, shelf]
-towers = sf.TwoTower("towers", query=[reader, habit.read], item=[book, books.shelf], positives=read, size=8,
+inputs = [habit.loans_7d, demand, liking, books.pages, shelf, sf.Place(books.lat, books.lon)]
+towers = sf.TwoTower("towers", query=[reader, habit.read, sf.Place(habit.lat, habit.lon)], positives=read, size=8,
+    item=[book, books.shelf, books.title, sf.Place(books.lat, books.lon)], text=sf.HashedText(size=8, filters=8, buckets=2**10),
     training=sf.Training(epochs=1, batch_size=128, learning_rate=0.01))
 ranker = sf.Network("ranker", inputs=inputs, body=sf.Mlp(16), heads=[sf.Binary(read)], training=sf.Training(epochs=1, batch_size=64))
 popular = sf.Rule("popular", "demand.loans_3d")
@@ -81,10 +84,12 @@ def loan(number, day, rng):
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("library"), random.Random(1)
-    versions = ["isbn,since,shelf,pages,lendable"]
+    versions = ["isbn,since,shelf,pages,lendable,title,lat,lon"]
     for book in range(45):
-        versions.append(f"978-{book},2025-01-01,{SHELVES[book % 3]},{100 + book},{'no' if book == 44 else 'yes'}")
-    versions.append("978-0,2026-01-03,crime,999,yes")
+        lendable, place = "no" if book == 44 else "yes", "," if book % 7 == 0 else f"{46 + book % 3},{6 + book / 100}"
+        shelf = SHELVES[book % 3]
+        versions.append(f"978-{book},2025-01-01,{shelf},{100 + book},{lendable},On {shelf} and {book},{place}")
+    versions.append("978-0,2026-01-03,crime,999,yes,On crime again,46.2,6.1")
     (folder / "books.csv").write_text("\n".join(versions) + "\n")
     for day in range(6):
         rows = [json.dumps(loan(day * 1000 + i, day, rng)) for i in range(300)]

@@ -9,6 +9,7 @@ import pyarrow as pa
 from sixfold.design import System, load
 from sixfold.registry import Releases
 from sixfold.training.network import train_network
+from sixfold.training.sides import SideNames
 from sixfold.training.towers import TowerData, train_towers
 
 DESIGN = Path(__file__).with_name("shop_design.py")
@@ -44,12 +45,12 @@ def train(system: System, folder: Path, seed: int) -> None:
     examples = pa.table({**columns(system, names, ROWS, rng), "label.bought": label, "part": pa.array(part)})
     kinds, common = dict(system.kinds), {"seed": seed, "progress": lambda one: None}
     train_network(ranker, examples, names, kinds, folder / "ranker", **common)
-    sides = {
-        side: system.inputs(inputs, where=tower.at, part="tower")
-        for side, inputs in (("query", tower.query), ("item", tower.item))
-    }
-    positives = pa.table({**columns(system, sides["query"], ROWS, rng), "part": pa.array(part)})
-    offered = columns(system, sides["item"], ITEMS, rng)
+    inputs = {"query": tower.query, "item": tower.item}
+    reads = {side: system.reads(own, where=tower.at, part="tower") for side, own in inputs.items()}
+    sides = {side: SideNames(read.columns, read.places) for side, read in reads.items()}
+    named = {side: system.inputs(own, where=tower.at, part="tower") for side, own in inputs.items()}
+    positives = pa.table({**columns(system, named["query"], ROWS, rng), "part": pa.array(part)})
+    offered = columns(system, named["item"], ITEMS, rng)
     offered["item"] = pa.array([f"i{i}" for i in range(ITEMS)])
     which = rng.integers(0, ITEMS, ROWS).astype(np.int64)
     data = TowerData(positives, pa.table(offered), which, np.zeros(ROWS, np.int64), ITEMS)

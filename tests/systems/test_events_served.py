@@ -64,9 +64,9 @@ def keys(answer):
 
 def new_event(key, **values):
     """A row of the events table as a client posts it."""
-    row = {"id": key, "group_id": None, "time": NOW_MS + 2 * DAY_MS, "opened": NOW_MS, "capacity": 50, "name": "New here",
-           "words": ["new", "here"], "lat": None, "lon": None, "slot": "4 PM"}  # fmt: skip
-    return {**row, **values}
+    said = {"name": "New here", "words": ["new", "here"], "group_id": None, "capacity": 50}
+    when = {"opened": NOW_MS, "time": NOW_MS + 2 * DAY_MS, "slot": "4 PM"}
+    return {"id": key, **said, **when, "lat": None, "lon": None, **values}
 
 
 def regulars(world, count):

@@ -10,7 +10,8 @@ from sixfold.design.kinds import NUMBER
 from sixfold.errors import InvalidField
 from sixfold.inference.encoding import fit
 from sixfold.inference.inputs import Inputs
-from sixfold.training.learner import Learner, encoded, label_columns, make_network
+from sixfold.training.learner import Learner, label_columns, make_network
+from sixfold.training.rows import encoded
 
 A, B = sf.Label("a", "a"), sf.Label("b", "b")
 

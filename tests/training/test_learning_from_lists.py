@@ -11,6 +11,7 @@ from sixfold.evaluation.lists import rank_rows
 from sixfold.inference.models import load
 from sixfold.training.losses import list_loss
 from sixfold.training.network import train_network
+from sixfold.training.sides import SideNames
 from sixfold.training.towers import TowerLists, train_towers
 from sixfold.training.trees import train_trees
 
@@ -105,7 +106,7 @@ def test_towers_learn_from_lists_what_a_query_likes(tmp_path):
     quick = sf.Training(epochs=6, batch_size=512, learning_rate=0.02, weight_decay=0.01)
     model = sf.TwoTower("towers", query=[], item=[], positives=YES, size=8, training=quick)
     data = TowerLists.of_examples(table, "yes")
-    names = {"query": ["taste"], "item": ["kind"]}
+    names = {"query": SideNames(("taste",), ()), "item": SideNames(("kind",), ())}
     train_towers(model, data, names, kinds, tmp_path / "towers", key="item", seed=1, progress=lambda told: None)
     towers = load(tmp_path / "towers")
     tastes, items = pa.table({"taste": [f"t{i}" for i in range(5)]}), pa.table({"kind": [f"k{i}" for i in range(5)]})

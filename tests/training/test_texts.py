@@ -11,6 +11,7 @@ from sixfold.inference.models import load
 from sixfold.training.network import train_network
 
 KINDS = {"text": PROSE, "x": NUMBER}
+SHORT = sf.HashedText(buckets=2**10)
 GOOD, BAD = sf.Label("good", "good"), sf.Label("bad", "bad")
 
 
@@ -90,3 +91,12 @@ def test_below_linear_texts_are_logistic_regression_on_n_grams(tmp_path):
     train_network(model, examples(), ["text"], KINDS, tmp_path / "m", seed=1, progress=lambda progress: None)
     found = good(load(tmp_path / "m"), "a lovely cat", "a not lovely cat", "the cat sat")
     assert (found > 0.5).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("texts", [["lovely", "cat"], [None, ""]])
+def test_who_saw_texts_of_one_word_or_none_in_training_reads_longer_ones(tmp_path, texts):
+    table = examples(64).set_column(0, "text", pa.array(np.resize(np.array(texts, object), 64), pa.string()))
+    training = sf.Training(epochs=1, batch_size=64)
+    model = sf.Network("m", inputs=[], heads=[sf.Binary(GOOD)], body=sf.Linear(), text=SHORT, training=training)
+    train_network(model, table, ["text"], KINDS, tmp_path / "m", seed=1, progress=lambda progress: None)
+    assert np.isfinite(good(load(tmp_path / "m"), "a lovely cat sat on a mat", None, "cat")).all()

@@ -11,6 +11,7 @@ from sixfold.features.arrays import column
 from sixfold.inference.models import Towers, load
 from sixfold.training.neighbours import ItemCosine
 from sixfold.training.network import train_network
+from sixfold.training.sides import SideNames
 from sixfold.training.towers import TowerData, train_towers
 from sixfold.training.trees import train_trees
 
@@ -129,7 +130,7 @@ def test_towers_put_the_one_withheld_item_of_a_checkerboard_first(tmp_path):
         size=8,
         training=sf.Training(epochs=30, batch_size=64, learning_rate=0.05, patience=30),
     )
-    names = {"query": ["liked"], "item": ["item"]}
+    names = {"query": SideNames(["liked"]), "item": SideNames(["item"])}
     train_towers(model, data, names, kinds, tmp_path / "t", key="item", seed=0, progress=lambda told: None)
     towers = load(tmp_path / "t")
     assert isinstance(towers, Towers)

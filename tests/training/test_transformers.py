@@ -13,7 +13,7 @@ from test_texts import BAD, GOOD, KINDS, examples, good
 from tiny_transformer import write
 
 import sixfold as sf
-from sixfold.design.kinds import PROSE
+from sixfold.design.kinds import PROSE, Kind
 from sixfold.errors import EncoderUnusable
 from sixfold.features.arrays import column
 from sixfold.inference.models import load, read_card, read_inputs
@@ -21,6 +21,8 @@ from sixfold.models.transformer import SentenceEncoder
 from sixfold.pipeline.encoders import find_encoders
 from sixfold.training.encoders import Sources
 from sixfold.training.network import train_network, weights_of
+from sixfold.training.sides import SideNames
+from sixfold.training.towers import TowerData, train_towers
 
 pytestmark = [pytest.mark.filterwarnings("default")]  # of the library that loads transformers
 
@@ -112,7 +114,7 @@ def test_a_tuned_transformer_is_in_the_network_and_learns_at_its_own_pace(tuned,
 
     scorer, folder = tuned
     assert {path.name for path in (folder / "m").iterdir()} == {
-        "model.json", "model.onnx", "text-0.tokenizer.json", "words-0.onnx",
+        "model.json", "model.onnx", "text-0.tokenizer.json", "model-words-0.onnx",
     }  # fmt: skip
     found = good(scorer, "a lovely cat", "a not lovely cat", "the cat sat", "not wonderful mat")
     assert (found > 0.5).tolist() == [True, False, False, False]
@@ -233,3 +235,30 @@ def test_a_real_one_knows_words_that_the_training_texts_do_not_have(tmp_path):
     asked = ["such a charming woman", "a superb song", "such a vile woman", "a dreadful song"]
     found = scorer.score({"text": column(PROSE, asked)}, 4)["good"]
     assert (found > 0.5).tolist() == [True, True, False, False]
+
+
+def test_two_towers_read_texts_by_a_frozen_transformer_beside_hashed_words(tiny, tmp_path):
+    texts = [f"a {word} cat" for word in ("lovely", "wonderful", "delightful", "not", "mat", "today")]
+    kinds = {"text": PROSE, "who": Kind("text", domain="who")}
+    rows = np.arange(600) % 6
+    part = np.resize([*["train"] * 4, "validation"], 600)
+    data = TowerData(
+        positives=pa.table({"who": [f"who{at}" for at in rows], "part": part}),
+        items=pa.table({"text": pa.array(texts * 2)}), item=rows, period=np.arange(600) // 300, n_items=6,
+    )  # fmt: skip
+    frozen = sf.Transformer("tiny", longest=32)
+    model = sf.TwoTower(
+        "t", query=[], item=[], positives=GOOD, size=8, text=[sf.HashedText(size=8, filters=8, buckets=2**10), frozen],
+        training=sf.Training(epochs=20, batch_size=64, learning_rate=0.02),
+    )  # fmt: skip
+    names, folder = {"query": SideNames(["who"]), "item": SideNames(["text"])}, tmp_path / "t"
+    train_towers(
+        model, data, names, kinds, folder, key="item", sources=Sources({frozen: tiny}, tmp_path / "kept"), seed=0,
+        progress=lambda progress: None,
+    )  # fmt: skip
+    assert {"text-0.onnx", "text-0.tokenizer.json", "item-words-0.onnx"} < {path.name for path in folder.iterdir()}
+    towers = load(folder)
+    items = towers.table("item", pa.table({"text": texts}))
+    np.testing.assert_allclose(towers.item({"text": column(PROSE, texts)}, 6), items, atol=1e-5)
+    scores = towers.table("query", pa.table({"who": [f"who{at}" for at in range(6)]})) @ items.T
+    assert scores.argmax(1).tolist() == list(range(6))

@@ -12,6 +12,7 @@ from sixfold.design.framing import Label
 from sixfold.design.groups import Group
 from sixfold.design.heads import Head
 from sixfold.design.images import OnnxImage
+from sixfold.design.places import Place
 from sixfold.design.texts import HashedText, TextReader, Transformer
 from sixfold.design.where import caller
 from sixfold.errors import InvalidField
@@ -25,6 +26,7 @@ __all__ = [
     "Models",
     "Network",
     "Rule",
+    "TextModel",
     "Training",
     "Trees",
     "TwoTower",
@@ -58,8 +60,8 @@ class Hashed:
             raise InvalidField(where=self.at, part="Hashed", field="buckets", rule=rule, value=self.buckets)
 
 
-Input = Column | Group | Entity | Leaves | Hashed
-"""A column, a group (all its columns, times excepted), an entity (its key), leaves of trees, a hashed text."""
+Input = Column | Group | Entity | Leaves | Hashed | Place
+"""A column, a group (all its columns but times), an entity (its key), leaves of trees, a hashed text, a place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,50 +99,18 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class TwoTower(Model):
-    """A query tower and an item tower whose inner product orders the items (Yi et al., RecSys 2019)."""
+class TextModel(Model):
+    """A model that reads texts."""
 
-    query: Sequence[Input] = field(kw_only=True)
-    item: Sequence[Input] = field(kw_only=True)
-    positives: Label = field(kw_only=True)
-    """Rows of the examples' stream where this label is true are what the query liked; all rows count."""
-    size: int = field(default=64, kw_only=True)
-    """Width of both towers' output."""
-    training: Training = field(
-        default_factory=lambda: Training(epochs=3, batch_size=1024, learning_rate=0.01, weight_decay=0.3), kw_only=True
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Network(Model):
-    """A neural network: inputs, stacked bodies, one head a label."""
-
-    inputs: Sequence[Input] = field(kw_only=True)
-    heads: Sequence[Head] = field(kw_only=True)
-    body: Body | Whole | Sequence[Body] = field(default=Mlp(128, 64), kw_only=True)
-    """Bodies stacked on the embedded inputs; or one that is a whole model by itself (`Linear`, `Fm`, `DeepFm`)."""
-    size: int = field(default=16, kw_only=True)
-    """Width of the embedding of a category; below stacked bodies one of few values has a smaller one."""
-    min_count: int = field(default=10, kw_only=True)
-    """A category seen less often in the training part shares the unknown's embedding."""
     text: TextReader | Sequence[TextReader] = field(default_factory=HashedText, kw_only=True)
     """How its inputs that are `Text` are read; what several readers make of a text is joined."""
-    image: OnnxImage | None = field(default=None, kw_only=True)
-    """How its inputs that are `Image` are read."""
-    training: Training = field(
-        default_factory=lambda: Training(epochs=2, batch_size=1024, learning_rate=0.002), kw_only=True
-    )
 
     def __post_init__(self) -> None:
-        part, readers = f"Network {self.name}", self.readers
+        readers = self.readers
         if not readers or not all(isinstance(one, TextReader) for one in readers):
-            rule = "a HashedText(…), a Transformer(…) or a list of them"
-            raise InvalidField(where=self.at, part=part, field="text", rule=rule, value=self.text)
+            self._refuse("text", "a HashedText(…), a Transformer(…) or a list of them", self.text)
         if sum(isinstance(one, HashedText) for one in readers) > 1 or len(set(readers)) < len(readers):
-            rule = "one HashedText at most, and transformers that differ"
-            raise InvalidField(where=self.at, part=part, field="text", rule=rule, value=self.text)
-        if self.image is not None and not isinstance(self.image, OnnxImage):
-            raise InvalidField(where=self.at, part=part, field="image", rule="an OnnxImage(…)", value=self.image)
+            self._refuse("text", "one HashedText at most, and transformers that differ", self.text)
 
     @property
     def readers(self) -> tuple[TextReader, ...]:
@@ -156,6 +126,59 @@ class Network(Model):
     def transformers(self) -> tuple[Transformer, ...]:
         """Those among them that are transformers."""
         return tuple(one for one in self.readers if isinstance(one, Transformer))
+
+    def _refuse(self, field: str, rule: str, value: object) -> None:
+        part = f"{type(self).__name__} {self.name}"
+        raise InvalidField(where=self.at, part=part, field=field, rule=rule, value=value)
+
+
+@dataclass(frozen=True, slots=True)
+class TwoTower(TextModel):
+    """A query tower and an item tower whose inner product orders the items (Yi et al., RecSys 2019).
+
+    An item that was not there in training is found by what its texts say, and by its `Place`.
+    """
+
+    query: Sequence[Input] = field(kw_only=True)
+    item: Sequence[Input] = field(kw_only=True)
+    positives: Label = field(kw_only=True)
+    """Rows of the examples' stream where this label is true are what the query liked; all rows count."""
+    size: int = field(default=64, kw_only=True)
+    """Width of both towers' output, but for an item's bias and for places."""
+    training: Training = field(
+        default_factory=lambda: Training(epochs=3, batch_size=1024, learning_rate=0.01, weight_decay=0.3), kw_only=True
+    )
+
+    def __post_init__(self) -> None:
+        TextModel.__post_init__(self)
+        if any(one.tune for one in self.transformers):
+            self._refuse("text", "a HashedText(…), a Transformer(…) that is not tuned, or a list of them", self.text)
+        if self.hashed_text is not None and self.hashed_text.augment:
+            self._refuse("text", "a HashedText(…) without augment, which networks alone have", self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Network(TextModel):
+    """A neural network: inputs, stacked bodies, one head a label."""
+
+    inputs: Sequence[Input] = field(kw_only=True)
+    heads: Sequence[Head] = field(kw_only=True)
+    body: Body | Whole | Sequence[Body] = field(default=Mlp(128, 64), kw_only=True)
+    """Bodies stacked on the embedded inputs; or one that is a whole model by itself (`Linear`, `Fm`, `DeepFm`)."""
+    size: int = field(default=16, kw_only=True)
+    """Width of the embedding of a category; below stacked bodies one of few values has a smaller one."""
+    min_count: int = field(default=10, kw_only=True)
+    """A category seen less often in the training part shares the unknown's embedding."""
+    image: OnnxImage | None = field(default=None, kw_only=True)
+    """How its inputs that are `Image` are read."""
+    training: Training = field(
+        default_factory=lambda: Training(epochs=2, batch_size=1024, learning_rate=0.002), kw_only=True
+    )
+
+    def __post_init__(self) -> None:
+        TextModel.__post_init__(self)
+        if self.image is not None and not isinstance(self.image, OnnxImage):
+            self._refuse("image", "an OnnxImage(…)", self.image)
 
 
 @dataclass(frozen=True, slots=True)

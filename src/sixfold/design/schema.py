@@ -245,6 +245,8 @@ class Reads:
     """Those whose texts a hash puts into so many buckets."""
     leaves: tuple[str, ...]
     """Models of trees whose leaves it reads."""
+    places: tuple[tuple[str, str], ...] = ()
+    """Canonical names of the latitude and the longitude of each place."""
 
 
 @dataclass(frozen=True, slots=True)

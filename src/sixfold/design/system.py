@@ -17,6 +17,7 @@ from sixfold.design.kinds import TIME, Kind
 from sixfold.design.labels import resolved_labels
 from sixfold.design.models import Hashed, Input, Leaves, Model, Models, Trees
 from sixfold.design.paths import plan, reach
+from sixfold.design.places import Place
 from sixfold.design.requirements import Requirements
 from sixfold.design.schema import FeatureGroup, LabelSpec, Reads
 from sixfold.design.system_deployment import resolved_deployment
@@ -72,7 +73,7 @@ class System:
         read = self.reads(inputs, where=where, part=part)
         below = [self.models[name] for name in read.leaves]
         inner = [n for m in below if isinstance(m, Trees) for n in self.inputs(m.inputs, where=m.at, part=m.name)]
-        return tuple(dict.fromkeys((*read.columns, *inner)))
+        return tuple(dict.fromkeys((*read.columns, *(name for place in read.places for name in place), *inner)))
 
     def reads(self, inputs: Iterable[Input], *, where: str, part: str) -> Reads:
         """What a model's inputs are.
@@ -85,11 +86,15 @@ class System:
         names: list[str] = []
         hashed: dict[str, int] = {}
         leaves: list[str] = []
+        places: list[tuple[str, str]] = []
         for one in inputs:
             inner = one.input if isinstance(one, Hashed) else one
             if isinstance(inner, Leaves):
                 self.known_model(inner.trees, where, "leaves", part)
                 leaves.append(inner.trees.name)
+            elif isinstance(inner, Place):
+                lat, lon = (self._coordinate(column, inner.at, part) for column in (inner.lat, inner.lon))
+                places.append((lat, lon))
             elif isinstance(inner, Group):
                 names += resolve.columns_of(inner)
             elif isinstance(inner, Entity):
@@ -106,7 +111,8 @@ class System:
         for name in hashed:
             if self.kinds[name].base != "text" or self.kinds[name].image:
                 raise InvalidField(where=where, part=part, field="Hashed", rule="around a text or a key", value=name)
-        return Reads(tuple(dict.fromkeys(names)), hashed, tuple(dict.fromkeys(leaves)))
+        columns, models = tuple(dict.fromkeys(names)), tuple(dict.fromkeys(leaves))
+        return Reads(columns, hashed, models, tuple(dict.fromkeys(places)))
 
     def outputs(self, label: str) -> tuple[str, ...]:
         """Names of the scores that a head of this label gives: one, or one for each of its classes."""
@@ -300,6 +306,13 @@ class System:
 
     def _canonical(self, name: str) -> str:
         return self.spellings.get(name, name)
+
+    def _coordinate(self, column: Column, at: str, part: str) -> str:
+        if (name := self._canonical(str(column))) not in self.kinds:
+            self._refuse(name, where=at, part=part)
+        if self.kinds[name].base != "number" or self.kinds[name].is_list:
+            raise InvalidField(where=at, part=part, field="Place", rule="made of two numbers", value=name)
+        return name
 
     def _refuse(self, name: str, *, where: str, part: str) -> None:
         group, _, column = name.partition(".")

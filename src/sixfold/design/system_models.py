@@ -7,6 +7,7 @@ from sixfold.design.bodies import DeepFm, Fm, Whole
 from sixfold.design.expressions import Expression, parse
 from sixfold.design.heads import AnyOf, OneOf, Order
 from sixfold.design.models import Hashed, Input, Leaves, Network, Rule, Trees, TwoTower
+from sixfold.design.places import Place
 from sixfold.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def resolved_rules(system: "System") -> dict[str, Expression]:
         if isinstance(model, TwoTower):
             _plain_inputs([*model.query, *model.item], (Hashed, Leaves), model.at, part)
             _check_texts(system, model, part)
+            _check_places(system, model, part)
         if isinstance(model, Rule):
             ordered = parse(model.expression, system.scope(), where=model.at, part=part)
             if ordered.kind.is_list or ordered.kind.base not in ("number", "time", "flag"):
@@ -50,7 +52,7 @@ def resolved_rules(system: "System") -> dict[str, Expression]:
 def _check_scoring(system: "System", model: Network | Trees, part: str) -> None:
     """A model with heads: what it reads and predicts is there, and its bodies can be stacked."""
     if isinstance(model, Trees):
-        _plain_inputs(model.inputs, (Leaves,), model.at, part)
+        _plain_inputs(model.inputs, (Leaves, Place), model.at, part)
     elif isinstance(model.body, Sequence) and any(isinstance(body, Whole) for body in model.body):
         rule = "alone: Linear, Fm and DeepFm are whole models, the others are stacked"
         raise InvalidField(where=model.at, part=part, field="body", rule=rule, value=model.body)
@@ -92,8 +94,14 @@ def _check_texts(system: "System", model: Network | Trees | TwoTower, part: str)
     else:
         inputs = model.inputs
     body = getattr(model, "body", None)
+    placed = [one for one in inputs if isinstance(one, Place)]
+    if placed and isinstance(body, Whole):
+        rule = f"other than a Place, which {type(body).__name__} does not read (a Network of stacked bodies does)"
+        raise InvalidField(where=placed[0].at, part=part, field="inputs", rule=rule, value=placed[0])
     names = system.inputs(inputs, where=model.at, part=part)
     read = {name: "an Image" if system.kinds[name].image else "a Text" for name in names if _by_encoder(system, name)}
+    if isinstance(model, TwoTower):
+        read = {name: what for name, what in read.items() if what == "an Image"}
     if read and (not isinstance(model, Network) or isinstance(body, Fm | DeepFm)):
         who = type(body).__name__ if isinstance(model, Network) else type(model).__name__
         name, what = next(iter(read.items()))
@@ -103,6 +111,18 @@ def _check_texts(system: "System", model: Network | Trees | TwoTower, part: str)
     if images and isinstance(model, Network) and model.image is None:
         rule = f"an OnnxImage(…), which reads {images[0]}"
         raise InvalidField(where=model.at, part=part, field="image", rule=rule, value=None)
+
+
+def _check_places(system: "System", model: TwoTower, part: str) -> None:
+    """A place is near another one: both sides have one, or none has."""
+    found = {
+        side: system.reads(inputs, where=model.at, part=part).places
+        for side, inputs in (("query", model.query), ("item", model.item))
+    }
+    sizes = {side: len(places) for side, places in found.items()}
+    if sizes["query"] != sizes["item"] or sizes["item"] > 1:
+        rule = "with one Place on each side, or with none"
+        raise InvalidField(where=model.at, part=part, field="query, item", rule=rule, value=found)
 
 
 def _by_encoder(system: "System", name: str) -> bool:

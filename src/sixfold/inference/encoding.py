@@ -3,10 +3,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import repeat
 from typing import Any
-from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -16,63 +13,14 @@ from numpy.typing import NDArray
 
 from sixfold.design.kinds import Kind
 from sixfold.features.arrays import Array, Lists, Values
+from sixfold.inference.places import PlaceCoder, place_coder
 from sixfold.inference.text import GRAMS, TextCoder
 from sixfold.inference.vectors import VectorField
+from sixfold.inference.vocabularies import FIRST, NULL, Vocabulary
 
-__all__ = ["NULL", "UNKNOWN", "Encoder", "NumberScale", "TextCodes", "Vocabulary", "counts", "extended", "fit"]
-
-NULL, UNKNOWN, FIRST = 0, 1, 2
-"""Codes of a null (and of padding), of a text outside the vocabulary, and of the first known text."""
+__all__ = ["Encoder", "NumberScale", "TextCodes", "counts", "extended", "fit"]
 
 _CLIP = 6.0
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """The texts that have a code of their own; or into how many buckets a hash (CRC-32) puts whatever comes."""
-
-    texts: tuple[str, ...] = ()
-    buckets: int = 0
-    """Above 0: every text has the code of its bucket, and none is unknown."""
-
-    @property
-    def size(self) -> int:
-        """Number of codes, null and unknown included."""
-        return FIRST + (self.buckets or len(self.texts))
-
-    @cached_property
-    def codes(self) -> dict[str | None, int]:
-        """Text to code, None to that of null."""
-        return {None: NULL, **{text: code for code, text in enumerate(self.texts, FIRST)}}
-
-    @cached_property
-    def values(self) -> pa.Array:
-        """The texts as Arrow's strings."""
-        return pa.array(self.texts, pa.string())
-
-    def encode(self, column: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-        """Codes of a column of strings, shape (B,)."""
-        if self.buckets:
-            return self._bucket_codes(column)
-        found = pc.index_in(column, value_set=self.values)
-        codes = np.asarray(pc.fill_null(found, UNKNOWN - FIRST), np.int64) + FIRST
-        codes[np.asarray(pc.is_null(column), bool)] = NULL
-        return codes
-
-    def look_up(self, texts: NDArray[Any]) -> NDArray[np.int64]:
-        """Codes of texts or None in an object array, shape (B,)."""
-        if self.buckets:
-            return np.fromiter(map(self._bucket, texts.tolist()), np.int64, len(texts))
-        return np.fromiter(map(self.codes.get, texts.tolist(), repeat(UNKNOWN)), np.int64, len(texts))
-
-    def _bucket(self, text: str | None) -> int:
-        return NULL if text is None else FIRST + crc32(text.encode()) % self.buckets
-
-    def _bucket_codes(self, column: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        encoded = pc.dictionary_encode(whole)
-        own = np.array([self._bucket(text) for text in encoded.dictionary.to_pylist()] + [NULL], np.int64)
-        return own[np.asarray(pc.fill_null(encoded.indices, len(own) - 1), np.int64)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +75,8 @@ class Encoder:
     """Prose; each gives arrays of its own (see `inference.text`)."""
     vectors: tuple[VectorField, ...] = ()
     """Prose and images of which encoders make vectors; the arrays come from `inference.vectors`."""
+    places: tuple[PlaceCoder, ...] = ()
+    """Each gives an array of its own (see `inference.places`)."""
 
     @property
     def all_lists(self) -> tuple[TextCodes, ...]:
@@ -140,9 +90,9 @@ class Encoder:
     @property
     def names(self) -> frozenset[str]:
         """Canonical names of the columns that it reads."""
-        texts = (*self.categories, *self.lists)
-        prose = (coder.name for coder in self.texts)
-        return frozenset([*(scale.name for scale in self.numbers), *(field.name for field in texts), *self.raw, *prose])
+        plain = [*(scale.name for scale in self.numbers), *(one.name for one in (*self.categories, *self.lists))]
+        places = (name for coder in self.places for name in (coder.lat, coder.lon))
+        return frozenset([*plain, *self.raw, *(coder.name for coder in self.texts), *places])
 
     @property
     def width(self) -> int:
@@ -168,6 +118,8 @@ class Encoder:
             arrays[f"raw:{name}"] = np.where(valid, data, 0.0).astype(np.float32)
         for coder in self.texts:
             arrays |= coder.encode(table[coder.name].to_pylist())
+        for place in self.places:
+            arrays[place.array] = place.encode(_floats(table[place.lat]), _floats(table[place.lon]))
         return arrays
 
     def encode(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[Any]]:
@@ -192,6 +144,9 @@ class Encoder:
         for coder in self.texts:
             found = coder.encode(columns[coder.name].to_list())
             arrays |= {n: a if n.endswith(GRAMS) else np.ascontiguousarray(_spread(a, rows)) for n, a in found.items()}
+        for place in self.places:
+            points = place.encode(_values(columns[place.lat]), _values(columns[place.lon]))
+            arrays[place.array] = np.ascontiguousarray(_spread(points, rows))
         return arrays
 
     def to_json(self) -> bytes:
@@ -217,6 +172,7 @@ def fit(
     leaves: Mapping[str, tuple[int, int]] | None = None,
     text: Callable[[str], TextCoder] | None = None,
     vectors: Sequence[VectorField] = (),
+    places: Sequence[tuple[str, str]] = (),
 ) -> Encoder:
     """Fit scales and vocabularies on the training rows.
 
@@ -232,6 +188,7 @@ def fit(
         leaves: For each model of trees how many trees it has, and how many codes their leaves take together.
         text: Gives the coder of a column of prose; without it, and without a vector, prose is a category.
         vectors: Columns of which encoders make vectors.
+        places: Names of the latitude and the longitude of each place.
     """
     prose = [name for name in names if kinds[name].prose and not kinds[name].is_list] if text is not None else []
     apart = {*prose, *(field.name for field in vectors)}
@@ -262,6 +219,7 @@ def fit(
         tuple(TextCodes(name, name, trees) for name, (trees, _) in (leaves or {}).items()),
         tuple(text(name) for name in prose) if text is not None else (),
         tuple(vectors),
+        tuple(place_coder(*names) for names in places),
     )
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sixfold.features.arrays import Array
-from sixfold.inference.encoding import FIRST
 from sixfold.inference.trees import TreesScorer
+from sixfold.inference.vocabularies import FIRST
 
 __all__ = ["LEAVES", "LeafCodes", "leaf_folder"]
 

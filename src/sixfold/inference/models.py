@@ -2,7 +2,6 @@
 # B = rows, Q = queries, I = items, D = embedding width
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,12 +13,11 @@ from sixfold.errors import ReleaseDamaged
 from sixfold.features.arrays import Array
 from sixfold.inference.correction import Correction
 from sixfold.inference.encoding import Encoder
+from sixfold.inference.graphs import Graph
 from sixfold.inference.inputs import Inputs
 from sixfold.inference.leaves import LEAVES, LeafCodes, leaf_folder
-from sixfold.inference.sessions import session
 from sixfold.inference.trees import TreesScorer
 from sixfold.inference.vectors import Vectors
-from sixfold.inference.words import word_vectors
 
 __all__ = [
     "Card",
@@ -35,10 +33,6 @@ __all__ = [
 ]
 
 _CARD = "model.json"
-_AT_ONCE, _TEXTS_AT_ONCE = 8192, 256
-"""Rows of a batch; of texts fewer, since each word of each row becomes a vector."""
-_LENGTHS = (400, 1600)
-"""Characters from which on texts are computed apart from shorter ones: a batch is padded to its longest text."""
 _SMALLEST = 1e-12
 
 
@@ -78,43 +72,16 @@ class NetworkScorer:
 
     def __init__(self, folder: Path, card: Card, threads: int, kept: Path | None) -> None:
         self.heads = card.heads
-        read = read_inputs(folder, card, threads=threads, kept=kept)
-        self._read = replace(read, words=word_vectors(folder, read.encoder.texts, threads=threads))
-        self.names = self._read.names
-        self._session = session(folder / "model.onnx", threads)
-        self._inputs = [i.name for i in self._session.get_inputs()]
-        self._at_once = _TEXTS_AT_ONCE if self._read.few_at_once else _AT_ONCE
+        self._graph = Graph(folder, "model", read_inputs(folder, card, threads=threads, kept=kept), self.heads, threads)
+        self.names = self._graph.names
 
     def score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
-        apart = self._apart(columns, rows) if self._read.few_at_once else []
-        if len(apart) > 1:
-            few = [self._score({n: a.take(own) for n, a in columns.items()}, len(own)) for own in apart]
-            order = np.argsort(np.concatenate(apart))
-            return {head: found[order] for head, found in self._joined(few).items()}
-        return self._score(columns, rows)
-
-    def _apart(self, columns: Mapping[str, Array], rows: int) -> list[NDArray[np.int64]]:
-        """Which rows of texts are computed together: not too many, and of like lengths."""
-        longest_B = np.zeros(rows, np.int64)
-        for name in self._read.texts:
-            sizes = [len(text or "") for text in columns[name].to_list()]
-            longest_B = np.maximum(longest_B, np.array(sizes, np.int64))
-        class_B = np.searchsorted(_LENGTHS, longest_B, "right")
-        alike = [np.flatnonzero(class_B == one) for one in np.unique(class_B)]
-        return [own[at : at + self._at_once] for own in alike for at in range(0, len(own), self._at_once)]
-
-    def _score(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[np.float64]]:
-        return self._run(self._read.of(columns, rows))
+        return self._by_head(self._graph.of(columns, rows))
 
     def score_table(self, table: Any) -> dict[str, NDArray[np.float64]]:
-        slices = (table.slice(at, self._at_once) for at in range(0, len(table), self._at_once))
-        return self._joined([self._run(self._read.of_table(part)) for part in slices])
+        return self._by_head(self._graph.of_table(table))
 
-    def _joined(self, parts: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
-        return {head: np.concatenate([np.empty(0), *(part[head] for part in parts)]) for head in self.heads}
-
-    def _run(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
-        outputs = self._session.run(list(self.heads), {name: arrays[name] for name in self._inputs})
+    def _by_head(self, outputs: Sequence[NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
         return {head: np.asarray(out, np.float64).reshape(-1) for head, out in zip(self.heads, outputs)}
 
 
@@ -147,28 +114,25 @@ class Corrected:
 class Towers:
     """Two towers in ONNX whose inner product orders items."""
 
-    def __init__(self, folder: Path, card: Card, threads: int) -> None:
-        self.encoders = card.encoders
-        self._sessions = {side: session(folder / f"{side}.onnx", threads) for side in ("query", "item")}
+    def __init__(self, folder: Path, card: Card, threads: int, kept: Path | None = None) -> None:
+        read = {side: read_inputs(folder, card, side, threads=threads, kept=kept) for side in ("query", "item")}
+        self._graphs = {side: Graph(folder, side, own, ["vector"], threads) for side, own in read.items()}
+
+    def names(self, side: str) -> frozenset[str]:
+        """Canonical names of the columns that one side (`query` or `item`) reads."""
+        return self._graphs[side].names
 
     def query(self, columns: Mapping[str, Array], rows: int) -> NDArray[np.float32]:
         """Vectors of queries, shape (Q, D)."""
-        return self._run("query", self.encoders["query"].encode(columns, rows))
+        return np.asarray(self._graphs["query"].of(columns, rows)[0], np.float32)
 
     def item(self, columns: Mapping[str, Array], rows: int) -> NDArray[np.float32]:
         """Vectors of items, shape (I, D)."""
-        return self._run("item", self.encoders["item"].encode(columns, rows))
+        return np.asarray(self._graphs["item"].of(columns, rows)[0], np.float32)
 
     def table(self, side: str, table: Any) -> NDArray[np.float32]:
-        """Vectors of one side (`query` or `item`) for every row of an Arrow table."""
-        encoder = self.encoders[side]
-        parts = [self._run(side, encoder.encode_table(table.slice(at, 8192))) for at in range(0, len(table), 8192)]
-        return np.concatenate(parts)
-
-    def _run(self, side: str, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        session = self._sessions[side]
-        out = session.run(["vector"], {i.name: arrays[i.name] for i in session.get_inputs()})[0]
-        return np.asarray(out, np.float32)
+        """Vectors of one side for every row of an Arrow table."""
+        return np.asarray(self._graphs[side].of_table(table)[0], np.float32)
 
 
 def load(folder: Path, *, threads: int = 1, kept: Path | None = None) -> Scorer | Towers:
@@ -185,7 +149,7 @@ def load(folder: Path, *, threads: int = 1, kept: Path | None = None) -> Scorer 
     try:
         match card.type:
             case "two_tower":
-                return Towers(folder, card, threads)
+                return Towers(folder, card, threads, kept)
             case "trees":
                 scorer = TreesScorer(folder, card.heads, card.encoders["inputs"], threads)
             case "network":
@@ -214,10 +178,12 @@ def write_card(folder: Path, card: Card) -> None:
     (folder / _CARD).write_bytes(msgspec.json.encode(card))
 
 
-def read_inputs(folder: Path, card: Card, *, threads: int = 1, kept: Path | None = None) -> Inputs:
-    """What makes the arrays that the network in a folder reads."""
+def read_inputs(
+    folder: Path, card: Card, side: str = "inputs", *, threads: int = 1, kept: Path | None = None
+) -> Inputs:
+    """What makes the arrays that the network in a folder reads, or one side of its towers."""
     leaves = {name + LEAVES: load_leaves(leaf_folder(folder, name), threads=threads) for name in card.leaves}
-    encoder = card.encoders["inputs"]
+    encoder = card.encoders[side]
     return Inputs(encoder, leaves, Vectors(folder, encoder.vectors, threads=threads, kept=kept))
 
 

@@ -19,18 +19,18 @@ _REMEMBERED = 50_000
 """Words; where there are more they are all forgotten, and those that come are computed again."""
 
 
-def word_file(at: int) -> str:
-    """The name of the ONNX file that makes vectors of words, in a model's folder, for its text number `at`."""
-    return f"words-{at}.onnx"
+def word_file(graph: str, at: int) -> str:
+    """The name of the ONNX file that makes vectors of words, in a model's folder, for text number `at` of a graph."""
+    return f"{graph}-words-{at}.onnx"
 
 
-def word_vectors(folder: Path, texts: Sequence[TextCoder], *, threads: int) -> "tuple[WordVectors, ...]":
-    """What makes the vectors of words of each text of a model.
+def word_vectors(folder: Path, texts: Sequence[TextCoder], *, graph: str, threads: int) -> "tuple[WordVectors, ...]":
+    """What makes the vectors of words of each text that a graph reads.
 
     Raises:
         ReleaseDamaged: a file is missing or cannot be read.
     """
-    return tuple(WordVectors(folder / word_file(at), threads=threads) for at in range(len(texts)))
+    return tuple(WordVectors(folder / word_file(graph, at), threads=threads) for at in range(len(texts)))
 
 
 class WordVectors:

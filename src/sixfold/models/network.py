@@ -43,6 +43,7 @@ class MultiTaskNetwork(nn.Module):
         """
         super().__init__()
         self.lists = [field.name for field in encoder.all_lists]
+        self.places = [place.array for place in encoder.places]
         sizes = encoder.sizes(encoder.categories)
         widths = widths or [min(size, max(2, round(1.6 * codes**0.4))) for codes in sizes]
         self.widths = list(widths)
@@ -52,10 +53,9 @@ class MultiTaskNetwork(nn.Module):
         self.scores = list(scores or [1] * len(heads))
         self.texts = nn.ModuleList(TextEncoder(coder, text or HashedText()) for coder in encoder.texts)
         self.direct = nn.ModuleList(DirectText(coder, sum(self.scores)) for coder in encoder.texts)
-        width = encoder.width + sum(widths) + size * len(lists)
-        width += sum(TextEncoder.width_of(text or HashedText()) for _ in encoder.texts)
         self.vectors = nn.ModuleList(vectors)
-        width += sum(vector.width for vector in vectors)
+        width = encoder.width + sum(widths) + size * len(lists) + sum(place.width for place in encoder.places)
+        width += sum(int(read.width) for read in (*self.texts, *self.vectors))
         self.bodies = nn.ModuleList()
         for body in bodies:
             module, width = _body(body, width, len(heads))
@@ -70,6 +70,7 @@ class MultiTaskNetwork(nn.Module):
         """One (B,) tensor a head, or (B, C); `arrays` as `Encoder` gives them, empty ones may be missing."""
         parts = [arrays["numbers"]] if "numbers" in arrays else []
         parts += [table(arrays["categories"][:, at]) for at, table in enumerate(self.categories)]
+        parts += [arrays[name] for name in self.places]
         parts += [root_pool(arrays[n], table) for n, table in zip(self.lists, self.list_embeddings)]
         parts += [read(arrays) for read in (*self.texts, *self.vectors)]
         x: Tensor | list[Tensor] = torch.cat(parts, 1)

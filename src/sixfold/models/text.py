@@ -27,17 +27,13 @@ class TextEncoder(nn.Module):
         self.name, self.share = coder.name, design.dropout
         size, filters = design.size, design.filters
         self.table = embedding(coder.buckets + 2, size, _SCALE)
+        self.width = len(_WIDTHS) * filters + (1 + _ATTENTIONS) * size
         self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width, padding=width - 1) for width in _WIDTHS)
         self.attention = nn.Linear(size, _ATTENTIONS)
         self.dropout = nn.Dropout(design.dropout)
 
-    @staticmethod
-    def width_of(design: HashedText) -> int:
-        """How wide the vector of a text is."""
-        return len(_WIDTHS) * design.filters + (1 + _ATTENTIONS) * design.size
-
     def forward(self, arrays: Mapping[str, Tensor]) -> Tensor:
-        """Shape (B, `width_of`); `arrays` as `TextCoder` gives them."""
+        """Shape (B, `width`); `arrays` as `TextCoder` gives them."""
         words_BL = self._some(arrays[self.name + WORDS])
         there_BL = words_BL > 0
         word_WD = _words(arrays, self.name, self.table, first=True)
@@ -93,10 +89,11 @@ class WordTable(NamedTuple):
     """Shape (codes, D + S): in this order, see `_words`."""
 
     @staticmethod
-    def of(encoder: TextEncoder | None, direct: DirectText) -> "WordTable":
-        """Of the parts that read one text."""
-        tables = [*([encoder.table] if encoder is not None else []), direct.words]
-        return WordTable(direct.name, torch.cat([table.weight.detach() for table in tables], 1))
+    def of(encoder: TextEncoder | None, direct: DirectText | None) -> "WordTable":
+        """Of the parts that read one text, one or both."""
+        parts = [one for one in (encoder, direct) if one is not None]
+        tables = [one.table if isinstance(one, TextEncoder) else one.words for one in parts]
+        return WordTable(parts[0].name, torch.cat([table.weight.detach() for table in tables], 1))
 
 
 def _words(arrays: Mapping[str, Tensor], name: str, table: nn.Embedding, *, first: bool) -> Tensor:

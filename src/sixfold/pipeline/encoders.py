@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sixfold.data.images import can_read
 from sixfold.design.images import OnnxImage
-from sixfold.design.models import Network
+from sixfold.design.models import Network, TextModel
 from sixfold.design.schema import Stream, TableSchema
 from sixfold.design.system import System
 from sixfold.design.texts import Transformer
@@ -30,14 +30,14 @@ def find_encoders(system: System, design: Path) -> dict[Transformer | OnnxImage,
     """
     found: dict[Transformer | OnnxImage, Path] = {}
     for model in system.models.values():
-        if isinstance(model, Network):
+        if isinstance(model, TextModel):
             for one in model.transformers:
                 for library in ("tokenizers", "transformers"):
                     if find_spec(library) is None:
                         raise LibraryMissing(where=one.at, part="Transformer", library=library, extra="text")
                 found[one] = _folder(one, design.parent)
-            if model.image is not None:
-                found[model.image] = _file(model.image, design.parent)
+        if isinstance(model, Network) and model.image is not None:
+            found[model.image] = _file(model.image, design.parent)
     groups: list[Stream | TableSchema] = [*system.streams.values(), *system.tables.values()]
     pictured = [group for group in groups if any(one.kind.image for one in group.fields)]
     if pictured and not can_read():
@@ -45,9 +45,10 @@ def find_encoders(system: System, design: Path) -> dict[Transformer | OnnxImage,
     return found
 
 
-def encoder_marks(model: Network, paths: dict[Transformer | OnnxImage, Path]) -> list[tuple[str, int, int]]:
+def encoder_marks(model: TextModel, paths: dict[Transformer | OnnxImage, Path]) -> list[tuple[str, int, int]]:
     """What changes when a file of the model's encoders does."""
-    own = [*model.transformers, *([model.image] if model.image is not None else [])]
+    image = model.image if isinstance(model, Network) else None
+    own = [*model.transformers, *([image] if image is not None else [])]
     folders = [paths[one] for one in own if isinstance(one, Transformer)]
     # How a folder pools stands in folders of its own.
     files = [path for folder in folders for path in (*sorted(folder.rglob("*.json")), folder / _FILES[2])]

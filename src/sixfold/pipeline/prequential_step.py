@@ -120,7 +120,7 @@ def _by_round(
     folder = job.folder(f"train-{model.name}") / model.name
     setting = Setting(
         model, read.columns, dict(system.kinds), read.hashed, trees, folder, head, label.within_us or 0, job.seed,
-        sources(job),
+        sources(job), read.places,
     )  # fmt: skip
     rounds = prequential(setting, examples, every_us, progress)
     test = examples.filter(pc.equal(examples["part"], "test"))

@@ -14,7 +14,7 @@ from sixfold.data.checks import Profile
 from sixfold.data.report import Report
 from sixfold.design.heads import Binary
 from sixfold.design.metrics import CHAMPION, Metric, parse_metric
-from sixfold.design.models import Model, Network
+from sixfold.design.models import Model, TextModel
 from sixfold.design.system import System
 from sixfold.errors import UnknownStep
 from sixfold.evaluation.bootstrap import Measured
@@ -223,7 +223,7 @@ def _data(job: Job) -> object:
 
 def _encoders(job: Job, model: Model) -> object:
     """The files of the transformers and image encoders that a model reads by."""
-    return encoder_marks(model, find_encoders(job.system, job.design)) if isinstance(model, Network) else ()
+    return encoder_marks(model, find_encoders(job.system, job.design)) if isinstance(model, TextModel) else ()
 
 
 def _asked(system: System) -> object:

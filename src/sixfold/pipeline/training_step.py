@@ -34,12 +34,15 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
     common: dict[str, Any] = {"seed": job.seed, "progress": progress}
     curves: dict[str, Curve]
     if isinstance(model, TwoTower):
+        from sixfold.training.sides import SideNames
         from sixfold.training.towers import train_towers
 
-        names = {
-            side: system.inputs(inputs, where=model.at, part=model.name)
+        reads = {
+            side: system.reads(inputs, where=model.at, part=model.name)
             for side, inputs in (("query", model.query), ("item", model.item))
         }
+        names = {side: SideNames(read.columns, read.places) for side, read in reads.items()}
+        common["sources"] = sources(job)
         data = _tower_data(job, model)
         item = str(system.item)
         curves = {model.name: train_towers(model, data, names, kinds, folder / model.name, key=item, **common)}
@@ -54,6 +57,7 @@ def train_step(job: Job, model: Model, progress: Callable[[Progress], None]) -> 
 
             trees = {name: job.folder(f"train-{name}") / name for name in read.leaves}
             common["sources"] = sources(job)
+            common["places"] = read.places
             common["outputs"] = {name: group.outputs for name, group in system.label_groups.items()}
             curve = train_network(model, examples, read.columns, kinds, folder / model.name, trees=trees, **common)
             curves = {model.name: curve}

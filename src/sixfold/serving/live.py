@@ -284,7 +284,7 @@ class _ItemTower:
 
     @property
     def item_names(self) -> frozenset[str]:
-        return self.towers.encoders["item"].names
+        return self.towers.names("item")
 
     def item(self, columns: Mapping[str, Array], rows: int) -> NDArray[np.float32]:
         return self.towers.item(columns, rows)
@@ -303,7 +303,7 @@ def _sources(release: Release, read: Read) -> _Sources:
         elif isinstance(top.model, TwoTower):
             towers = cast(Towers, release.model(name))
             query: Callable[[Mapping[str, Array], int], NDArray[np.float32]] = towers.query
-            made.sources.append((Neighbours(name, towers.encoders["query"].names, query), top.n))
+            made.sources.append((Neighbours(name, towers.names("query"), query), top.n))
             made.towers[name] = _ItemTower(towers)
         else:
             raise NoSource(where=top.at, model=name, type=type(top.model).__name__)

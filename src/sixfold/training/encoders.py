@@ -3,7 +3,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 from sixfold.design.images import OnnxImage
 from sixfold.design.kinds import Kind
-from sixfold.design.models import Network
+from sixfold.design.models import Network, TextModel
 from sixfold.design.texts import Transformer
 from sixfold.errors import EncoderUnusable, ExportDiffers, ReleaseDamaged
 from sixfold.inference.preparing import Pixels, Tokens, preparing
 from sixfold.inference.sessions import session
+from sixfold.inference.text import TextCoder
 from sixfold.inference.vectors import TOKENS, VECTOR, VectorField, vectors_of
 from sixfold.models.transformer import SentenceEncoder
 from sixfold.models.vectors import TunedText
 from sixfold.training.export import export
 
-__all__ = ["Sources", "exported_fields", "tuned_of"]
+__all__ = ["Sources", "exported_fields", "text_coders", "tuned_of"]
 
 _SAMPLE = ("a", "a longer text, of more words than one")
 
@@ -40,7 +41,7 @@ class Sources:
 
 
 def exported_fields(
-    model: Network, names: Sequence[str], kinds: Mapping[str, Kind], folder: Path, sources: Sources
+    model: TextModel, names: Sequence[str], kinds: Mapping[str, Kind], folder: Path, sources: Sources
 ) -> tuple[VectorField, ...]:
     """Put what the model's encoders need to run into its folder, and say how each column is read.
 
@@ -54,10 +55,17 @@ def exported_fields(
         own = _text_field(one, sources.paths[one], folder, f"text-{at}", sources.kept)
         kind = TOKENS if one.tune else VECTOR
         found += [_of(own, name, f"{name}{kind}{at}") for name in texts]
-    if images and model.image is not None:
+    if images and isinstance(model, Network) and model.image is not None:
         picture = _image_field(model.image, sources.paths[model.image], folder)
         found += [_of(picture, name, f"{name}{VECTOR}0") for name in images]
     return tuple(found)
+
+
+def text_coders(model: TextModel) -> Callable[[str], TextCoder] | None:
+    """What gives the coder of a column of texts, where the model reads hashed words."""
+    if (words := model.hashed_text) is None:
+        return None
+    return lambda name: TextCoder(name, words.buckets, words.longest, words.normalise)
 
 
 def tuned_of(model: Network, fields: Sequence[VectorField], sources: Sources) -> dict[str, tuple[Transformer, Path]]:

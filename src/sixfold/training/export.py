@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from torch import nn
 from sixfold.errors import ExportDiffers
 from sixfold.inference.text import GRAMS, PAIRS, WORD_VECTORS, WORDS
 from sixfold.inference.vectors import TOKENS
-from sixfold.inference.words import OUTPUT
+from sixfold.inference.words import OUTPUT, WordVectors, word_file
+from sixfold.models.text import WordTable
 
-__all__ = ["export", "export_means"]
+__all__ = ["export", "export_means", "export_words"]
 
 _TOLERANCE = 1e-4
 
@@ -70,6 +71,18 @@ def export(module: nn.Module, arrays: dict[str, NDArray[Any]], outputs: Sequence
         difference = float(np.max(np.abs(ours - theirs) / (1.0 + np.abs(ours)), initial=0.0))
         if not difference <= _TOLERANCE:
             raise ExportDiffers(path=str(path), output=name, difference=difference, tolerance=_TOLERANCE)
+
+
+def export_words(
+    tables: Sequence[WordTable], sample: Mapping[str, NDArray[Any]], folder: Path, graph: str
+) -> dict[str, NDArray[Any]]:
+    """Export what makes vectors of words; the sample rows as the rest of the graph reads them."""
+    left = dict(sample)
+    for at, (name, weight) in enumerate(tables):
+        path = folder / word_file(graph, at)
+        export_means(weight.cpu().numpy(), path)
+        left[name + WORD_VECTORS] = WordVectors(path, threads=1).of(left.pop(name + GRAMS))
+    return left
 
 
 def export_means(table: NDArray[np.float32], path: Path) -> None:

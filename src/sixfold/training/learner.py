@@ -16,8 +16,6 @@ from sixfold.design.heads import Binary, Head, Order, WatchTime
 from sixfold.design.models import Network
 from sixfold.inference.encoding import Encoder
 from sixfold.inference.inputs import Inputs
-from sixfold.inference.text import GRAMS, PAIRS, WORDS
-from sixfold.inference.vectors import TOKENS
 from sixfold.models.factorization import WholeNetwork
 from sixfold.models.network import MultiTaskNetwork
 from sixfold.models.vectors import VectorInput, vector_inputs
@@ -26,20 +24,19 @@ from sixfold.training.encoders import Sources, tuned_of
 from sixfold.training.lists import ListRows
 from sixfold.training.loop import device, tensors
 from sixfold.training.losses import head_loss, list_loss
+from sixfold.training.rows import Rows
 
 __all__ = [
     "AnyNetwork",
     "Learner",
     "disguised",
     "draw_negatives",
-    "encoded",
     "label_columns",
     "make_network",
     "standardise",
 ]
 
 AnyNetwork = MultiTaskNetwork | WholeNetwork
-_AT_ONCE, _TEXTS_AT_ONCE, _TOKENS_AT_ONCE = 8192, 512, 64
 
 
 class Learner:
@@ -63,15 +60,13 @@ class Learner:
     ) -> None:
         self.model, self.network, self.targets = model, network, targets
         self.weights = weights or [None for _ in model.heads]
-        self._arrays = tensors(dict(arrays))
+        self._rows = Rows(arrays)
         self._lists = None if lists is None else _list_tensors(lists)
         self._by_list = lists is not None and any(isinstance(head, Order) for head in model.heads)
-        hashed, tuned = (any(part in name for name in arrays) for part in (GRAMS, TOKENS))
-        self._at_once = _TOKENS_AT_ONCE if tuned else _TEXTS_AT_ONCE if hashed else _AT_ONCE
 
     def read_anew(self, texts: Mapping[str, NDArray[Any]]) -> None:
         """Take other arrays for some of its columns, such as texts in disguise."""
-        self._arrays |= tensors(dict(texts))
+        self._rows.replace(texts)
 
     def labelled(self, rows: NDArray[np.int64]) -> Tensor:
         """Those of these rows that some head has a label of."""
@@ -113,25 +108,18 @@ class Learner:
 
     def mean_loss(self, rows_R: Tensor) -> float:
         """The loss over many rows, without gradients wanted."""
-        sums = [(float(self.loss(rows)), len(rows)) for rows in self.batches(rows_R, self._at_once)]
+        sums = [(float(self.loss(rows)), len(rows)) for rows in self.batches(rows_R, self._rows.at_once)]
         return sum(value * n for value, n in sums) / max(1, sum(n for _, n in sums))
 
     def outputs(self, head: int) -> NDArray[np.float64]:
         """What the network says of one head, in the scale of its loss (a logit, a logarithm), shape (R,)."""
         rows = torch.arange(len(self.targets[0]), device=device())
         with torch.no_grad():
-            parts = [self._outputs(part)[head].cpu().numpy() for part in torch.split(rows, self._at_once)]
+            parts = [self._outputs(part)[head].cpu().numpy() for part in torch.split(rows, self._rows.at_once)]
         return np.concatenate([np.empty(0), *parts])
 
     def _outputs(self, rows_B: Tensor) -> list[Tensor]:
-        # Leaves are kept in few bytes: there is one for each tree and row.
-        grams = {name: array for name, array in self._arrays.items() if name.endswith(GRAMS)}
-        batch = {name: array[rows_B] for name, array in self._arrays.items() if name not in grams}
-        for name, array in grams.items():
-            batch |= _texts_of(batch, name.removesuffix(GRAMS), array)
-        for name in (name for name in batch if TOKENS in name):
-            batch[name] = batch[name][:, : max(1, int((batch[name] > 0).sum(1).max()))]
-        found: list[Tensor] = self.network({n: a.long() if a.dtype == torch.int32 else a for n, a in batch.items()})
+        found: list[Tensor] = self.network(self._rows.take(rows_B))
         return found
 
 
@@ -155,13 +143,6 @@ def standardise(network: AnyNetwork, arrays: Mapping[str, NDArray[Any]], rows: N
     for one in network.modules():
         if isinstance(one, VectorInput):
             one.standardise(torch.from_numpy(arrays[one.name][rows]).to(device()))
-
-
-def encoded(inputs: Inputs, table: pa.Table) -> dict[str, NDArray[Any]]:
-    """All arrays that a network reads of a table; codes of leaves and of texts in 32 bits."""
-    arrays = inputs.of_table(table)
-    short = {name for name in arrays if name.endswith((WORDS, PAIRS, GRAMS)) or TOKENS in name} | set(inputs.leaves)
-    return {name: array.astype(np.int32) if name in short else array for name, array in arrays.items()}
 
 
 def disguised(
@@ -225,20 +206,6 @@ def _runs(which: NDArray[np.int64]) -> list[list[int]]:
     """The places of equal neighbours."""
     cuts = np.flatnonzero(np.diff(which)) + 1
     return [own.tolist() for own in np.split(np.arange(len(which)), cuts)]
-
-
-def _texts_of(batch: Mapping[str, Tensor], name: str, grams: Tensor) -> dict[str, Tensor]:
-    """The arrays of a text, cut to what a batch has: its longest text, its distinct words."""
-    words_BL, pairs_BL = batch[name + WORDS], batch[name + PAIRS]
-    length = max(1, int((words_BL > 0).sum(1).max()))
-    # Nothing keeps its place at the front.
-    flat = torch.cat([words_BL.new_zeros(1), words_BL[:, :length].flatten()])
-    distinct, place = torch.unique(flat, return_inverse=True)
-    return {
-        name + WORDS: place[1:].view(-1, length),
-        name + PAIRS: pairs_BL[:, :length],
-        name + GRAMS: grams[distinct.long()],
-    }
 
 
 def _flat(target: Tensor) -> Tensor:

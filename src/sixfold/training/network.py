@@ -5,12 +5,10 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sixfold.design.heads import AnyOf, Binary, Head, OneOf, Order, Regression, WatchTime
@@ -21,17 +19,14 @@ from sixfold.inference.encoding import fit as fit_encoder
 from sixfold.inference.inputs import Inputs
 from sixfold.inference.leaves import LEAVES, LeafCodes, leaf_folder
 from sixfold.inference.models import Card, load_leaves, write_card
-from sixfold.inference.text import GRAMS, WORD_VECTORS, TextCoder
 from sixfold.inference.vectors import Vectors
-from sixfold.inference.words import WordVectors, word_file
-from sixfold.training.encoders import Sources, exported_fields
-from sixfold.training.export import export, export_means
+from sixfold.training.encoders import Sources, exported_fields, text_coders
+from sixfold.training.export import export, export_words
 from sixfold.training.learner import (
     AnyNetwork,
     Learner,
     disguised,
     draw_negatives,
-    encoded,
     label_columns,
     make_network,
     standardise,
@@ -39,6 +34,7 @@ from sixfold.training.learner import (
 from sixfold.training.lists import lists_of
 from sixfold.training.loop import Curve, Progress, device, fit
 from sixfold.training.losses import class_weights
+from sixfold.training.rows import encoded, sample_of
 
 __all__ = ["train_network", "weights_of"]
 
@@ -55,6 +51,7 @@ def train_network(
     hashed: Mapping[str, int] | None = None,
     trees: Mapping[str, Path] | None = None,
     outputs: Mapping[str, Sequence[str]] | None = None,
+    places: Sequence[tuple[str, str]] = (),
     sources: Sources | None = None,
     seed: int,
     progress: Callable[[Progress], None],
@@ -67,6 +64,7 @@ def train_network(
         hashed: Which of `names` a hash puts into how many buckets.
         trees: The folders of the exported models whose leaves it reads, by name; they are copied beside it.
         outputs: Names of the scores of each label with classes; the columns are `label.NAME` of those.
+        places: Names of the latitude and the longitude of each place that it reads.
         sources: Where the transformers and the image encoder that the design names lie.
 
     Raises:
@@ -77,7 +75,7 @@ def train_network(
     train, held = np.flatnonzero(part == "train"), np.flatnonzero(part == "validation")
     folder.mkdir(parents=True, exist_ok=True)
     sources, words = sources or Sources(), model.hashed_text
-    inputs = _fit_inputs(model, examples.take(train), names, kinds, folder, hashed, trees or {}, sources)
+    inputs = _fit_inputs(model, examples.take(train), names, kinds, folder, hashed, trees or {}, places, sources)
     targets = draw_negatives(model.heads, label_columns(model.heads, examples, outputs), seed)
     sizes = [target.shape[1] if target.ndim == 2 else 1 for target in targets]
     network = make_network(model, inputs.encoder, sizes=sizes, sources=sources).to(device())
@@ -121,10 +119,11 @@ def _fit_inputs(
     folder: Path,
     hashed: Mapping[str, int] | None,
     trees: Mapping[str, Path],
+    places: Sequence[tuple[str, str]],
     sources: Sources,
 ) -> Inputs:
     """What the network reads of rows, as the training part has it; the models and encoders that it needs, in folder."""
-    leaves, words = _leaves(trees, folder), model.hashed_text
+    leaves = _leaves(trees, folder)
     vectors = exported_fields(model, names, kinds, folder, sources)
     encoder = fit_encoder(
         learned,
@@ -134,8 +133,9 @@ def _fit_inputs(
         min_count=model.min_count,
         hashed=hashed,
         leaves={name: (own.trees, own.codes) for name, own in leaves.items()},
-        text=None if words is None else lambda name: TextCoder(name, words.buckets, words.longest, words.normalise),
+        text=text_coders(model),
         vectors=vectors,
+        places=places,
     )
     return Inputs(encoder, leaves, Vectors(folder, vectors, threads=os.cpu_count() or 1, kept=sources.kept))
 
@@ -151,23 +151,10 @@ def _write(
     """Write the trained network and its card; a few rows show the export what arrays look like."""
     scores = tuple(name for head in heads for name in outputs.get(head.label.name, [head.label.name]))
     exclusive = tuple(tuple(outputs[head.label.name]) for head in heads if isinstance(head, OneOf))
-    sample = {
-        name: array.astype(np.int64) if array.dtype == np.int32 else array
-        for name, array in encoded(inputs, few).items()
-    }
-    export(_Served(network, heads), _exported_words(network, sample, folder), scores, folder / "model.onnx")
+    sample = export_words(network.word_tables(), sample_of(inputs, few), folder, "model")
+    export(_Served(network, heads), sample, scores, folder / "model.onnx")
     leaves = tuple(name.removesuffix(LEAVES) for name in inputs.leaves)
     write_card(folder, Card("network", scores, {"inputs": inputs.encoder}, leaves=leaves, exclusive=exclusive))
-
-
-def _exported_words(network: AnyNetwork, sample: Mapping[str, NDArray[Any]], folder: Path) -> dict[str, NDArray[Any]]:
-    """Export what makes vectors of words; the sample as the rest of the network reads it."""
-    left = dict(sample)
-    for at, (name, weight) in enumerate(network.word_tables()):
-        path = folder / word_file(at)
-        export_means(weight.cpu().numpy(), path)
-        left[name + WORD_VECTORS] = WordVectors(path, threads=1).of(left.pop(name + GRAMS))
-    return left
 
 
 def _leaves(trees: Mapping[str, Path], folder: Path) -> dict[str, LeafCodes]:

@@ -24,13 +24,15 @@ from torch import nn
 
 from sixfold.design.kinds import Kind
 from sixfold.design.models import Network
-from sixfold.inference.encoding import UNKNOWN, Encoder, counts, extended
+from sixfold.inference.encoding import Encoder, counts, extended
 from sixfold.inference.models import load, read_card, read_inputs
+from sixfold.inference.vocabularies import UNKNOWN
 from sixfold.models.network import MultiTaskNetwork
 from sixfold.training.encoders import Sources
-from sixfold.training.learner import AnyNetwork, Learner, draw_negatives, encoded, label_columns, make_network
+from sixfold.training.learner import AnyNetwork, Learner, draw_negatives, label_columns, make_network
 from sixfold.training.loop import Progress, device, parameter_groups
 from sixfold.training.network import train_network, weights_of
+from sixfold.training.rows import encoded
 
 __all__ = ["Rounds", "Setting", "prequential"]
 
@@ -76,6 +78,7 @@ class Setting:
     within_us: int
     seed: int
     sources: Sources = field(default_factory=Sources)
+    places: Sequence[tuple[str, str]] = ()
 
 
 def prequential(setting: Setting, examples: pa.Table, every_us: int, progress: Callable[[Progress], None]) -> Rounds:
@@ -251,7 +254,7 @@ def _trained_anew(
         to = Path(folder) / setting.model.name
         train_network(
             model, own, setting.names, setting.kinds, to, hashed=setting.hashed, trees=setting.trees,
-            sources=setting.sources, seed=setting.seed, progress=progress,
+            places=setting.places, sources=setting.sources, seed=setting.seed, progress=progress,
         )  # fmt: skip
         scorer = load(to, threads=2, kept=setting.sources.kept)
     share = setting.model.heads[setting.head].negatives  # type: ignore[union-attr]  # it is a Binary

@@ -1,7 +1,7 @@
 """Training two towers on positives, with sampled negatives and the correction for how they were sampled."""
 # B = positives of a batch, S = sampled negatives, I = items, N = rows of lists, D = embedding width
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,14 +14,14 @@ from torch import Tensor
 
 from sixfold.design.kinds import Kind
 from sixfold.design.models import TwoTower
-from sixfold.inference.encoding import Encoder
-from sixfold.inference.encoding import fit as fit_encoder
-from sixfold.inference.models import Card, write_card
+from sixfold.inference.inputs import Inputs
 from sixfold.models.towers import TowerPair
-from sixfold.training.export import export
+from sixfold.training.encoders import Sources
 from sixfold.training.lists import ListRows, lists_of
-from sixfold.training.loop import Curve, Progress, device, fit, tensors
+from sixfold.training.loop import Curve, Progress, device, fit
 from sixfold.training.losses import list_loss
+from sixfold.training.rows import Rows
+from sixfold.training.sides import SideNames, fit_side, standardise_texts, write_towers
 
 __all__ = ["TowerData", "TowerLists", "train_towers"]
 
@@ -54,7 +54,7 @@ class TowerData:
         rows = np.flatnonzero(own & (self.period >= 0))
         return rows, (self.period * self.n_items + self.item)[rows]
 
-    def learner(self, towers: TowerPair, query: Encoder, item: Encoder, seed: int) -> "Learner":
+    def learner(self, towers: TowerPair, query: Inputs, item: Inputs, seed: int) -> "Learner":
         """What they learn by."""
         return _ByPeriod(self, towers, query, item, seed)
 
@@ -83,7 +83,7 @@ class TowerLists:
         own = np.asarray(self.queries["part"].to_pylist(), object) == part
         return np.flatnonzero(own), np.flatnonzero(np.repeat(own, self.rows.sizes))
 
-    def learner(self, towers: TowerPair, query: Encoder, item: Encoder, seed: int) -> "Learner":
+    def learner(self, towers: TowerPair, query: Inputs, item: Inputs, seed: int) -> "Learner":
         """What they learn by."""
         return _ByList(self, towers, query, item)
 
@@ -101,11 +101,12 @@ class Learner(Protocol):
 def train_towers(
     model: TwoTower,
     data: TowerData | TowerLists,
-    names: Mapping[str, Sequence[str]],
+    names: Mapping[str, SideNames],
     kinds: dict[str, Kind],
     folder: Path,
     *,
     key: str,
+    sources: Sources | None = None,
     seed: int,
     progress: Callable[[Progress], None],
 ) -> Curve:
@@ -114,14 +115,19 @@ def train_towers(
     Writes `query.onnx`, `item.onnx`, `model.json`.
 
     Args:
-        names: Canonical names of the inputs of `query` and `item`.
+        names: What `query` and `item` read.
         key: The item's vocabulary, the entity's name.
+        sources: Where the transformers that the design names lie.
     """
     torch.manual_seed(seed)
     (train, learned), (held, _) = data.of("train"), data.of("validation")
-    item = fit_encoder(data.items.take(learned), kinds, names["item"])
-    query = fit_encoder(data.queries.take(train), kinds, names["query"], vocabularies=item.vocabularies)
-    towers = TowerPair(query, item, model.size, key).to(device())
+    folder.mkdir(parents=True, exist_ok=True)
+    taught, sources = {"query": data.queries.take(train), "item": data.items.take(learned)}, sources or Sources()
+    item = fit_side(model, taught["item"], names["item"], kinds, folder, sources)
+    query = fit_side(model, taught["query"], names["query"], kinds, folder, sources, item.encoder.vocabularies)
+    towers = TowerPair(query.encoder, item.encoder, model.size, key, model.hashed_text).to(device())
+    for side, own in (("query", query), ("item", item)):
+        standardise_texts(towers, side, own, taught[side])
     learner = data.learner(towers, query, item, seed)
 
     def validate() -> float:
@@ -139,15 +145,8 @@ def train_towers(
         seed=seed,
         progress=progress,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    towers.cpu()
-    for side, tower, encoder, table in (
-        ("query", towers.query, query, data.queries),
-        ("item", towers.item, item, data.items),
-    ):
-        sample = encoder.encode_table(table.slice(0, 64))
-        export(tower, sample, ["vector"], folder / f"{side}.onnx")
-    write_card(folder, Card("two_tower", (), {"query": query, "item": item}))
+    few = {"query": data.queries.slice(0, 64), "item": data.items.slice(0, 64)}
+    write_towers(towers, {"query": query, "item": item}, few, folder)
     return curve
 
 
@@ -157,10 +156,9 @@ class _ByPeriod:
     A batch holds positives of one period, whose items' columns are those of its start.
     """
 
-    def __init__(self, data: TowerData, towers: TowerPair, query: Encoder, item: Encoder, seed: int) -> None:
+    def __init__(self, data: TowerData, towers: TowerPair, query: Inputs, item: Inputs, seed: int) -> None:
         self._data, self._towers = data, towers
-        self._queries = tensors(query.encode_table(data.positives))
-        self._items = tensors(item.encode_table(data.items))
+        self._queries, self._items = Rows.repeating(query, data.positives), Rows.repeating(item, data.items)
         self._rows_at = torch.from_numpy(data.period * data.n_items + data.item).to(device())
         train, _ = data.of("train")
         self._sampler = _Sampler(np.bincount(data.item[train], minlength=data.n_items), seed)
@@ -168,9 +166,9 @@ class _ByPeriod:
     def loss(self, rows_B: Tensor) -> Tensor:
         negative_S, log_q_S = self._sampler.draw()
         start = int(self._data.period[int(rows_B[0])]) * self._data.n_items
-        query_BD = self._towers.query({name: array[rows_B] for name, array in self._queries.items()})
-        positive_BD = self._towers.item({name: array[self._rows_at[rows_B]] for name, array in self._items.items()})
-        negative_SD = self._towers.item({name: array[negative_S + start] for name, array in self._items.items()})
+        query_BD = self._towers.query(self._queries.take(rows_B))
+        positive_BD = self._towers.item(self._items.take(self._rows_at[rows_B]))
+        negative_SD = self._towers.item(self._items.take(negative_S + start))
         score_B1 = (query_BD * positive_BD).sum(1, keepdim=True)
         score_BS = query_BD @ negative_SD.T - log_q_S
         same_BS = (self._rows_at[rows_B][:, None] - start) == negative_S
@@ -185,10 +183,9 @@ class _ByPeriod:
 class _ByList:
     """What was chosen against the other items of its list."""
 
-    def __init__(self, data: TowerLists, towers: TowerPair, query: Encoder, item: Encoder) -> None:
+    def __init__(self, data: TowerLists, towers: TowerPair, query: Inputs, item: Inputs) -> None:
         self._towers = towers
-        self._queries = tensors(query.encode_table(data.queries))
-        self._items = tensors(item.encode_table(data.items))
+        self._queries, self._items = Rows.repeating(query, data.queries), Rows.repeating(item, data.items)
         self._own, self._sizes = torch.from_numpy(data.rows.own_B).to(device()), data.rows.sizes
         self._starts = np.cumsum(self._sizes) - self._sizes
         drawn = np.where(data.rows.own_B, 0.0, data.rows.lift_B).astype(np.float32)
@@ -200,8 +197,8 @@ class _ByList:
         which = np.repeat(np.arange(len(lists)), size)
         places = np.arange(len(which)) - np.repeat(np.cumsum(size) - size, size) + self._starts[lists][which]
         which_N, rows_N = (torch.from_numpy(one).to(device()) for one in (which, places))
-        query_BD = self._towers.query({name: array[rows_B] for name, array in self._queries.items()})
-        item_ND = self._towers.item({name: array[rows_N] for name, array in self._items.items()})
+        query_BD = self._towers.query(self._queries.take(rows_B))
+        item_ND = self._towers.item(self._items.take(rows_N))
         score_N = (query_BD[which_N] * item_ND).sum(1)
         return list_loss(score_N, self._own[rows_N].float(), which_N, self._drawn[rows_N])
 
