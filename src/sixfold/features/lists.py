@@ -1,7 +1,7 @@
 """Lists: what was chosen beside other items that could have been chosen then, drawn with known rates."""
 # A = examples that were chosen, I = items, P = pairs of an example and an item, G = times of the grid
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -27,7 +27,8 @@ __all__ = ["KEPT", "LIST", "OWN", "RATE", "lists"]
 LIST, OWN, RATE, KEPT = "list", "own", "rate", "kept"
 """Columns beside the examples': the number of a row's list, whether the row is what was chosen, the probability with
 which each other item of the list was drawn, whether the row passes the filters."""
-_PAIRS_AT_ONCE = 1_000_000
+_PAIRS_AT_ONCE, _ROWS_AT_ONCE = 4_000_000, 1_000_000
+"""How many pairs are tried, and how many rows get their columns in one go: each time all events are gone through."""
 _TRIED, _TRIES = 2_000, 40
 """How many examples try so many items each, to see how many of a pool pass at an example's own time."""
 
@@ -59,8 +60,7 @@ def lists(
     pool.prepare(ints(examples["time"]))
     share_G = drawn.passing_share(examples, pool)
     seen: set[str] = set()
-    for some in drawn.batches(examples, pool, share_G):
-        found = drawn.lists(some, pool, share_G)
+    for found in _together(drawn.lists(some, pool, share_G) for some in drawn.batches(examples, pool, share_G)):
         seen |= set(pc.unique(found["part"]).to_pylist())
         yield drawn.attached(found, names)
     if missing := [part for part in ("train", "validation", "test") if part not in seen]:
@@ -209,6 +209,18 @@ class _Drawn:
         value = evaluate(condition, columns, ints(rows["time"]), self.system.timezone)
         assert isinstance(value, Values), "a condition is checked by the design to be a flag"
         return np.broadcast_to(np.asarray(value.data, bool) & value.valid, len(rows))
+
+
+def _together(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Tables put together until they have as many rows as get their columns in one go."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= _ROWS_AT_ONCE:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _with(rows: pa.Table, *, own: bool, kept: bool | NDArray[np.bool_], rate: NDArray[np.float64]) -> pa.Table:
