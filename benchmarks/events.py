@@ -74,7 +74,9 @@ def _quality(job: Job) -> dict[str, tuple[float, float]]:
     table = pq.read_table(job.folder("examples") / "examples.parquet")
     lists = ExampleLists(job, table.filter(pc.equal(table["part"], "test")))
     truth_N = _utilities(job.data, lists.rows)
-    told_Q = np.isfinite(truth_N[lists.own])
+    own = lists.rows.filter(pa.array(lists.own))
+    hosts_Q = np.asarray(own["reach.hosts"].fill_null(False), bool)
+    told_Q = np.isfinite(truth_N[lists.own]) & ~hosts_Q
     best = _ndcg(lists.ranks(truth_N), told_Q)
     release = job.releases.open(str(job.releases.current()))
     predict = release.system.deployment.predict
