@@ -14,7 +14,7 @@ events = sf.Table("events", sf.Query("""          -- nobody wrote down when an e
         from (select * from (select null::double as capacity where false) union all by name select * from events) e
         join rsvps r on r.event_id = e.id left join venues v on v.id = e.venue_id group by e.id, e.group_id, e.time, e.utc_offset""",
         events=sf.Csv("events.csv"), rsvps=answers, venues=sf.Csv("venues.csv")), event.key("id"), valid_from="opened", opened=sf.Time(unit="ms"),
-    group=group.key("group_id"), slot=slot.key(), words=word.keys("words"), title=sf.Text("name"), starts=sf.Time("time", unit="ms"), lat=sf.Number(), lon=sf.Number(), capacity=sf.Number())
+    group=group.key("group_id"), slot=slot.key(), words=word.keys("words"), starts=sf.Time("time", unit="ms"), lat=sf.Number(), lon=sf.Number(), capacity=sf.Number())
 groups = sf.Table("groups", sf.Query('select g.id, g.created, g."organiserMemberId" as host, list(t.id) as topics from groups g left join topics t on t."groupId" = g.id group by all',
         groups=sf.Csv("groups.csv"), topics=sf.Csv("groups_topics.csv")), group.key("id"), valid_from="created", created=sf.Time(unit="ms"),
     organiser=organiser.key("host"), topics=topic.keys("topics"))
@@ -45,7 +45,7 @@ framing = sf.Framing(query=member, item=event, examples=rsvps, labels=[yes], ava
 
 signals   = [home.answers, home.yes_90d, turnout, record, own, habit, circle.yes_30d, friends, reach, events.slot]
 two_tower = sf.TwoTower("two_tower", query=[members.interests, members.groups, home.went, sf.Place(home.lat, home.lon)],
-    item=[events.group, groups.topics, events.title, sf.Place(events.lat, events.lon)], positives=yes)
+    item=[events.group, groups.topics, events.words, sf.Place(events.lat, events.lon)], positives=yes)
 trees     = sf.Trees("trees", inputs=signals, heads=[sf.Order(yes)], rounds=200, num_leaves=15, learning_rate=0.1)     # LambdaMART
 network   = sf.Network("network", inputs=[*signals, groups.topics, members.interests], body=[sf.Cross(2), sf.Mlp(64)], heads=[sf.Order(yes)])
 rules = soonest, nearest, most_yes, with_friends, own_groups = [sf.Rule("soonest", "now - events.starts"), sf.Rule("nearest", "-reach.km"), sf.Rule("most_yes", "turnout.yes"),

@@ -68,7 +68,7 @@ def keys(answer):
 
 def new_event(key, **values):
     """A row of the events table as a client posts it."""
-    said = {"name": "New here", "words": ["new", "here"], "group_id": None, "capacity": 50}
+    said = {"words": ["new", "here"], "group_id": None, "capacity": 50}
     when = {"opened": NOW_MS, "time": NOW_MS + 2 * DAY_MS, "slot": "4 PM"}
     return {"id": key, **said, **when, "lat": None, "lon": None, **values}
 
