@@ -16,7 +16,7 @@ from sixfold.features import _nulls as nl
 from sixfold.features._nulls import Env, Step
 from sixfold.features.arrays import Array, Values
 
-__all__ = ["Compiled", "Now", "compile", "evaluate"]
+__all__ = ["Compiled", "Now", "compile", "evaluate", "holds"]
 
 Now = int | NDArray[np.int64]
 Compiled = Callable[[Mapping[str, Array], Now], Array]
@@ -56,6 +56,15 @@ def evaluate(expression: Expression, columns: Mapping[str, Array], now: Now, tim
         B values, or 1 if all that it reads has one row. It may share memory with a column.
     """
     return compile(expression, timezone)(columns, now)
+
+
+def holds(
+    condition: Expression, columns: Mapping[str, Array], now: Now, rows: int, timezone: str = "UTC"
+) -> NDArray[np.bool_]:
+    """Where a condition is true, shape (rows,); null counts as false. Arguments as of `evaluate`."""
+    found = evaluate(condition, columns, now, timezone)
+    assert isinstance(found, Values), "a condition is checked by the design to be a flag"
+    return np.broadcast_to(np.asarray(found.data, bool) & found.valid, rows)
 
 
 @lru_cache(maxsize=4096)

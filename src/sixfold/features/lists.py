@@ -3,7 +3,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from zlib import crc32
 
 import duckdb
 import numpy as np
@@ -14,10 +13,11 @@ from numpy.typing import NDArray
 from sixfold.design.expressions import Expression
 from sixfold.design.system import System
 from sixfold.errors import EmptyPart
-from sixfold.features.arrays import Values, from_arrow
+from sixfold.features.arrays import from_arrow
 from sixfold.features.batch import attach_as_known
 from sixfold.features.examples import build
-from sixfold.features.expressions import evaluate
+from sixfold.features.expressions import holds
+from sixfold.features.hashing import hash_texts
 from sixfold.features.joins_sql import Relations
 from sixfold.features.needs import needs
 from sixfold.features.pools import Pools, ints, pools
@@ -56,8 +56,8 @@ def lists(
     """
     assert system.negatives is not None, "only a framing with negatives has lists"
     drawn = _Drawn(con, system, ingested, np.random.default_rng(seed))
-    examples, pool = drawn.examples(), pools(con, system, ingested)
-    pool.prepare(ints(examples["time"]))
+    examples = drawn.examples()
+    pool = pools(con, system, ingested, ints(examples["time"]))
     share_G = drawn.passing_share(examples, pool)
     seen: set[str] = set()
     for found in _together(drawn.lists(some, pool, share_G) for some in drawn.batches(examples, pool, share_G)):
@@ -97,7 +97,7 @@ class _Drawn:
         size_A = pool.sizes[block_A]
         at = np.repeat(np.arange(len(some)), np.where(size_A > 0, _TRIES, 0))
         item = pool.items(block_A[at], self.rng.integers(0, size_A[at]))
-        passed = self._passing(self._pairs(some.take(at), pool, item))
+        _, passed = self._passing(self._pairs(some.take(at), pool, item))
         count_G = np.bincount(block_A[at], minlength=len(pool.sizes))
         passed_G = np.bincount(block_A[at], passed, minlength=len(pool.sizes))
         mean = passed.mean() if len(passed) else 1.0
@@ -127,17 +127,18 @@ class _Drawn:
         own_A = pool.number(examples[str(self.system.item)])
         others = (item != own_A[at]) & (pool.since_us[item] <= ints(examples["time"])[at])
         at, item = at[others], item[others]
-        pairs = self._pairs(examples.take(at), pool, item)
-        passed = self._passing(pairs)
         rate_A = np.where(whole_A, 1.0, 1.0 - (1.0 - 1.0 / np.maximum(size_A, 1)) ** tries_A)
-        available = self._passing(examples, filters=False)
-        kept = passed & available[at]
-        rows = _with(self._unlabelled(pairs.filter(pa.array(kept))), own=False, kept=True, rate=rate_A[at[kept]])
-        mine = _with(examples, own=True, kept=self._passing(examples), rate=rate_A).filter(pa.array(available))
-        both = pa.concat_tables([mine, rows.select(mine.column_names).cast(mine.schema)])
+        others = self._unlabelled(self._pairs(examples.take(at), pool, item))
+        both = pa.concat_tables([examples, others.cast(examples.schema)])
+        which = np.concatenate([np.arange(len(examples)), at])
+        available, passed = self._passing(both)
+        own = np.arange(len(both)) < len(examples)
+        kept = np.flatnonzero(available[which] & (own | passed))
+        rows = both.take(pa.array(kept)).append_column(OWN, pa.array(own[kept]))
+        rows = rows.append_column(KEPT, pa.array(passed[kept])).append_column(RATE, pa.array(rate_A[which[kept]]))
         # Equal scores stand in the order of the rows, which must say nothing about what was chosen.
-        order = [crc32(key.encode()) for key in both[str(self.system.item)].to_pylist()]
-        return both.take(np.lexsort((np.array(order, np.int64), ints(both[LIST]))))
+        order = hash_texts(pool.keys.to_pylist())[np.concatenate([own_A, item])[kept]]
+        return rows.take(np.lexsort((order, which[kept])))
 
     def attached(self, rows: pa.Table, names: Collection[str]) -> pa.Table:
         """The rows with these columns; those of the query's side are looked up once a list."""
@@ -183,17 +184,18 @@ class _Drawn:
             rows = rows.set_column(at, name, value)
         return rows
 
-    def _passing(self, rows: pa.Table, *, filters: bool = True) -> NDArray[np.bool_]:
-        """Which rows are available and, unless only that is asked, pass the filters."""
+    def _passing(self, rows: pa.Table) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which rows are available, and which of these pass the filters too."""
         system = self.system
-        conditions = [one for one in (system.available, *(system.filters if filters else ())) if one is not None]
-        passed, left = np.arange(len(rows)), self._with_tables(rows, conditions)
+        conditions = [one for one in (system.available, *system.filters) if one is not None]
+        left, at = self._with_tables(rows, conditions), np.arange(len(rows))
+        available = np.ones(len(rows), bool)
         for condition in conditions:
             true = self._true(condition, left)
-            passed, left = passed[true], left.filter(pa.array(true))
-        found = np.zeros(len(rows), bool)
-        found[passed] = True
-        return found
+            left, at = left.filter(pa.array(true)), at[true]
+            if condition is system.available:
+                available = np.isin(np.arange(len(rows)), at)
+        return available, np.isin(np.arange(len(rows)), at)
 
     def _with_tables(self, rows: pa.Table, conditions: Sequence[Expression]) -> pa.Table:
         """The rows with what these conditions come down to in tables: looked up once for all of them."""
@@ -206,9 +208,7 @@ class _Drawn:
             return np.zeros(0, bool)
         found = self.attached(rows, sorted(condition.names))
         columns = {name: from_arrow(found[name], self.system.kinds[name]) for name in condition.names}
-        value = evaluate(condition, columns, ints(rows["time"]), self.system.timezone)
-        assert isinstance(value, Values), "a condition is checked by the design to be a flag"
-        return np.broadcast_to(np.asarray(value.data, bool) & value.valid, len(rows))
+        return holds(condition, columns, ints(rows["time"]), len(rows), self.system.timezone)
 
 
 def _together(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -221,8 +221,3 @@ def _together(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
             waiting = []
     if waiting:
         yield pa.concat_tables(waiting)
-
-
-def _with(rows: pa.Table, *, own: bool, kept: bool | NDArray[np.bool_], rate: NDArray[np.float64]) -> pa.Table:
-    rows = rows.append_column(OWN, pa.array(np.full(len(rows), own)))
-    return rows.append_column(KEPT, pa.array(np.broadcast_to(kept, len(rows)))).append_column(RATE, pa.array(rate))

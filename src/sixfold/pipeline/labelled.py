@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sixfold.design.system import System
 from sixfold.evaluation.class_metrics import majority
-from sixfold.features.arrays import Values, from_arrow
-from sixfold.features.expressions import evaluate
+from sixfold.features.arrays import from_arrow
+from sixfold.features.expressions import holds
 
 __all__ = ["classes_of", "label_of", "within"]
 
@@ -37,6 +37,4 @@ def within(system: System, examples: pa.Table, name: str | None) -> NDArray[np.b
         return np.ones(len(examples), bool)
     condition = system.slices[name]
     columns = {n: from_arrow(examples[n], system.example_kinds[n]) for n in condition.names}
-    found = evaluate(condition, columns, np.asarray(examples["time"], np.int64), system.timezone)
-    assert isinstance(found, Values)
-    return np.broadcast_to(np.asarray(found.data, bool) & found.valid, (len(examples),))
+    return holds(condition, columns, np.asarray(examples["time"], np.int64), len(examples), system.timezone)

@@ -17,7 +17,7 @@ from sixfold.design.models import ItemNeighbours, Model, Rule, TwoTower
 from sixfold.design.system import System
 from sixfold.evaluation.lists import Ranks, rank_items
 from sixfold.features.arrays import Array, Values, from_arrow
-from sixfold.features.expressions import evaluate
+from sixfold.features.expressions import evaluate, holds
 from sixfold.inference.models import Towers
 from sixfold.inference.models import load as load_model
 from sixfold.pipeline.job import Job
@@ -71,7 +71,7 @@ class AskedLists:
         system = self.job.system
         columns = _columns(self.queries, system)
         times = np.asarray(self.queries["time"], np.int64)
-        return _true(evaluate(condition, columns, times, system.timezone), len(times))
+        return holds(condition, columns, times, len(times), system.timezone)
 
     def ranks(self, model: Model) -> Ranks:
         """Where the relevant items stand in the model's lists of what is available and passes the filters."""
@@ -109,7 +109,7 @@ class AskedLists:
             system, items = self.job.system, _columns(self.items[time], self.job.system)
             available = np.ones(len(self.keys), bool)
             if system.available is not None:
-                available = _true(evaluate(system.available, items, time, system.timezone), len(self.keys))
+                available = holds(system.available, items, time, len(self.keys), system.timezone)
             first = self._first(time)
             times = np.asarray(self.queries["time"], np.int64)
             queries = _columns(self.queries.slice(first, int((times == time).sum())), system)
@@ -118,7 +118,7 @@ class AskedLists:
             for condition in system.filters:
                 for q in range(count):
                     own = _beside(queries, items, q, condition)
-                    kept[q] &= _true(evaluate(condition, own, time, system.timezone), len(self.keys))
+                    kept[q] &= holds(condition, own, time, len(self.keys), system.timezone)
             self._masks[time] = kept
         return self._masks[time]
 
@@ -192,11 +192,6 @@ def _beside(
 
 def _single(column: Array, row: NDArray[Any]) -> Array:
     return column.take(row)
-
-
-def _true(found: Array, rows: int) -> NDArray[np.bool_]:
-    assert isinstance(found, Values)
-    return np.broadcast_to(np.asarray(found.data, bool) & found.valid, (rows,))
 
 
 def _numbers(found: Array, rows: int) -> Floats:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sixfold.design.deployment import Pace
 from sixfold.design.system import System
 from sixfold.features.arrays import Array, Values, column
-from sixfold.features.expressions import evaluate
+from sixfold.features.expressions import evaluate, holds
 from sixfold.features.keys import length
 from sixfold.inference.models import Scorer
-from sixfold.serving.catalogue import Items, Read, condition, numbers
+from sixfold.serving.catalogue import Items, Read, numbers
 from sixfold.serving.pacing import takes_part
 from sixfold.serving.rerank import Picks, rerank, seed_of
 from sixfold.serving.sources import Asked, Source
@@ -199,7 +199,7 @@ class Answerer:
             if read <= columns.keys():
                 # Everything is there: only derived values are computed.
                 known = self._read(one.names, {name: columns[name] for name in read}, asked.now_us)
-                keep &= condition(one, known, asked.now_us, self._system.timezone, rows)
+                keep &= holds(one, known, asked.now_us, rows, self._system.timezone)
         return found if keep.all() else _Found(found.keys[keep], found.sources[keep], found.places[keep], found.more)
 
     def _filter(
@@ -213,7 +213,7 @@ class Answerer:
         columns = self._read(self._first | only.keys(), columns, asked.now_us)
         keep = np.ones(rows, bool)
         for one in self._conditions:
-            keep &= condition(one, columns, asked.now_us, system.timezone, rows)
+            keep &= holds(one, columns, asked.now_us, rows, system.timezone)
         for name, allowed in only.items():
             keep &= np.fromiter((text in allowed for text in columns[name].to_list()), bool)
         left = np.flatnonzero(keep)

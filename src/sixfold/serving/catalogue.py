@@ -13,12 +13,12 @@ from sixfold.design.expressions import Expression
 from sixfold.design.system import System
 from sixfold.errors import SixfoldError
 from sixfold.features.arrays import Array, Values
-from sixfold.features.expressions import evaluate
+from sixfold.features.expressions import evaluate, holds
 from sixfold.features.keys import length, spread
 from sixfold.features.packed import group_space, table_space
 from sixfold.stores.online import OnlineStore
 
-__all__ = ["Catalogue", "Embedded", "Index", "Items", "Read", "Vectors", "best", "condition", "item_keys", "numbers"]
+__all__ = ["Catalogue", "Embedded", "Index", "Items", "Read", "Vectors", "best", "item_keys", "numbers"]
 
 EXACT_UP_TO = 50_000
 """Beyond so many items the neighbours are approximate (HNSW: Malkov and Yashunin, TPAMI 2020)."""
@@ -202,7 +202,7 @@ class Catalogue:
         columns = self._read(self._lookups, base, now_us) if len(keys) else dict(base)
         system, places = self._system, np.arange(len(keys), dtype=np.int64)
         if len(keys) and system.available is not None and system.available.names <= columns.keys():
-            places = places[condition(system.available, columns, now_us, system.timezone, len(keys))]
+            places = places[holds(system.available, columns, now_us, len(keys), system.timezone)]
         ranked = {}
         for name, rule in self._rules.items():
             values = numbers(evaluate(rule, columns, now_us, system.timezone), len(keys)) if len(keys) else np.empty(0)
@@ -229,15 +229,6 @@ def item_keys(system: System, store: OnlineStore) -> NDArray[Any]:
     keys = np.empty(len(texts), object)
     keys[:] = texts
     return keys
-
-
-def condition(
-    expression: Expression, columns: Mapping[str, Array], now_us: int, timezone: str, rows: int
-) -> NDArray[np.bool_]:
-    """Where a condition is true, shape (rows,); null counts as false."""
-    found = evaluate(expression, columns, now_us, timezone)
-    assert isinstance(found, Values), "a condition is checked by the design to be a flag"
-    return np.broadcast_to(found.data & found.valid, rows)
 
 
 def numbers(column: Array, rows: int) -> NDArray[np.float64]:
