@@ -71,6 +71,19 @@ def test_order_is_learned_within_lists(kind, tmp_path):
     assert found < truth * 1.05 < chance
 
 
+def test_lists_longer_than_lightgbm_takes_are_cut(tmp_path):
+    rng, sizes = np.random.default_rng(0), [5, 10_050, 5, 10_050]
+    number = np.repeat(np.arange(4), sizes)
+    x, own = rng.normal(size=len(number)), np.zeros(len(number), bool)
+    own[np.cumsum(sizes) - 1] = True
+    part = np.repeat(["train", "train", "validation", "validation"], sizes)
+    columns = {"x": x, "z": x, "label.yes": own.astype(float), "list": number, "own": own, "part": part}
+    table = pa.table({**columns, "rate": np.ones(len(x))})
+    model = sf.Trees("model", inputs=["x"], heads=[sf.Order(YES)], rounds=2)
+    train_trees(model, table, ["x", "z"], KINDS, tmp_path / "model", seed=1, progress=lambda told: None)
+    assert len(load(tmp_path / "model").score_table(table)["yes"]) == len(number)
+
+
 def one_chosen(table):
     """Lists with one row that was chosen, the first of those that were; the others are negatives."""
     first = set()

@@ -58,15 +58,14 @@ def deployed(job: Job) -> list[Model]:
 
 
 def evaluate_step(job: Job) -> None:
-    """Measure every metric for what ships and for each baseline that has it, decide the gates: `evaluated.json`."""
+    """Measure every metric for what ships and for every other model that has it, decide the gates: `evaluated.json`."""
     system, meter = job.system, _Meter(job)
     metrics = {metric: measure(meter.statistic(metric), seed=job.seed) for metric in system.metrics}
     baselines: dict[Metric, Measured] = {}
-    ships = {model.name for model in deployed(job) if not isinstance(model, Rule)}
     for model in system.models.values():
         for metric in system.metrics:
             own = replace(metric, model=model.name)
-            if metric.model is None and model.name not in ships and _has(system, model, metric):
+            if metric.model is None and model is not meter.model_of(metric) and _has(system, model, metric):
                 baselines[own] = measure(meter.statistic(own), seed=job.seed)
     gates = decide(system.gates, meter.statistic, champion=job.releases.current() is not None, seed=job.seed)
     evaluated = Evaluated(
@@ -143,7 +142,7 @@ class _Meter:
         if metric.name == PREVALENCE:
             label = self._value(str(metric.of), self._classes)[among]
             return score_statistic(metric.name, label, label, self.users[among])
-        model = self._model(metric)
+        model = self.model_of(metric)
         if model is None:
             return Undefined(f"no deployed model has {metric.name}")
         if METRICS[metric.name].source == "lists":
@@ -180,7 +179,8 @@ class _Meter:
     def _labels(self, name: str) -> NDArray[np.float64]:
         return label_of(self.examples, name)
 
-    def _model(self, metric: Metric) -> Model | None:
+    def model_of(self, metric: Metric) -> Model | None:
+        """The model that a metric is of; where it names none, the first that ships and has it."""
         if metric.model is not None and metric.model != CHAMPION:
             return self.job.system.models[metric.model]
         return next((model for model in deployed(self.job) if _has(self.job.system, model, metric)), None)

@@ -35,6 +35,13 @@ class ListRows:
         starts = np.flatnonzero(np.concatenate([[True], self.number_B[1:] != self.number_B[:-1]]))
         return np.diff(np.append(starts, len(self.number_B)))
 
+    def at_most(self, most: int) -> Ints:
+        """The rows of lists cut to so many: what was chosen, and of the others the first, which are any."""
+        sizes = self.sizes
+        starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        place_B = np.arange(len(starts)) - starts
+        return np.flatnonzero(self.own_B | (place_B < most - 1))
+
     def take(self, rows: Ints) -> "ListRows":
         """Some of the rows, in their order."""
         return ListRows(self.number_B[rows], self.own_B[rows], self.lift_B[rows])

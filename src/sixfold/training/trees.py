@@ -21,6 +21,8 @@ from sixfold.training.loop import Curve, Progress
 __all__ = ["train_trees"]
 
 _PATIENCE = 50
+_LONGEST_LIST = 10_000
+"""LightGBM takes no longer ones."""
 
 
 def train_trees(
@@ -69,9 +71,12 @@ def _dataset(
     """What LightGBM learns from these rows, in their order."""
     import lightgbm
 
+    found = lists_of(examples) if LIST in examples.column_names else None
+    if found is not None and isinstance(head, Order):
+        own = own[found.take(own).at_most(_LONGEST_LIST)]
     data = lightgbm.Dataset(rows[own], y[own], params={"verbose": -1})
-    if LIST in examples.column_names:
-        found = lists_of(examples).take(own)
+    if found is not None:
+        found = found.take(own)
         if isinstance(head, Order):
             data.set_group(found.sizes)
         elif isinstance(head, Binary):
