@@ -41,7 +41,7 @@ reach   = sf.Derived("reach", km="haversine_km(coalesce(home.lat, circle.lat), c
 data = sf.Data(rsvps, events, groups, members, memberships, friendships, home, turnout, record, own, habit, fame, match, circle, friends, reach, timezone="America/Denver")
 
 yes = sf.Label("yes", "going")
-framing = sf.Framing(query=member, item=event, examples=rsvps, labels=[yes], available="now < events.starts", negatives=20, lists=60_000)   # the log tells only who came
+framing = sf.Framing(query=member, item=event, examples=rsvps, labels=[yes], available="events.opened < now and now < events.starts", negatives=20, lists=60_000)   # the log tells only who came
 
 signals   = [home.answers, home.yes_90d, turnout, record, own, habit, circle.yes_30d, friends, reach, events.slot]
 two_tower = sf.TwoTower("two_tower", query=[members.interests, members.groups, home.went, sf.Place(home.lat, home.lon)],
@@ -52,7 +52,7 @@ rules = soonest, nearest, most_yes, with_friends, own_groups = [sf.Rule("soonest
     sf.Rule("with_friends", "friends.going"), sf.Rule("own_groups", "case when reach.mine then 1000 else 0 end - reach.days_left")]
 models = sf.Models(two_tower, trees, network, sf.ItemNeighbours("neighbours", positives=yes), *rules)
 
-evaluation = sf.Evaluation(split=sf.ByTime(validation=0.1, test=0.2), lists=1_000, metrics=["ndcg@10", "mrr", "hit@5"],
+evaluation = sf.Evaluation(split=sf.ByTime(validation=0.1, test=0.2), lists=2_000, metrics=["ndcg@10", "mrr", "hit@5"],
     slices={"new_members": "home.answers = 0", "new_events": "turnout.yes = 0"},
     gates=[*(f"ndcg@10 beats {rule.name}.ndcg@10" for rule in rules), *(f"ndcg@10[{new}] >= soonest.ndcg@10[{new}]" for new in ("new_members", "new_events"))])
 deployment = sf.Deployment(candidates=[own_groups.top(100), two_tower.top(100), with_friends.top(50), nearest.top(50), soonest.top(50), most_yes.top(50)],
