@@ -122,7 +122,7 @@ def _answers(job: Job) -> tuple[float, float, int]:
                 live.answerer.answer(asked)
                 took_ms.append((time.perf_counter() - started) * 1000)
             p50, p99 = np.percentile(took_ms[WARM_UP:], [50, 99])
-            return float(p50), float(p99), len(live.catalogue.items().available)
+            return float(p50), float(p99), len(live.catalogue.items().keys)
         finally:
             live.close()
     finally:

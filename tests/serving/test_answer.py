@@ -55,7 +55,7 @@ class Listed:
 
 
 def answerer(*sources):
-    items = Items(NOW_US, np.array(KEYS, object), {}, np.arange(5), {}, {})
+    items = Items(NOW_US, np.array(KEYS, object), {"item": column(TEXT, KEYS)}, {}, {})
     return Answerer(SYSTEM, read, lambda: items, sources, Scorer())
 
 
@@ -79,7 +79,7 @@ def test_what_the_catalogue_and_the_query_tell_is_filtered_before_anything_is_re
         return read(names, base, now_us)
 
     listed = column(FLAG, [key != "c" for key in KEYS])
-    items = Items(NOW_US, np.array(KEYS, object), {"items.listed": listed}, np.arange(5), {}, {})
+    items = Items(NOW_US, np.array(KEYS, object), {"item": column(TEXT, KEYS), "items.listed": listed}, {}, {})
     found = Answerer(SYSTEM, counted, lambda: items, [], Scorer()).answer(Question("r", "p", 5, NOW_US, {}))
     assert [item.key for item in found.items] == ["d", "b", "e"]
     assert set(looked_up) == {"b", "d", "e"}, "p bought a, and c is not listed"
@@ -123,8 +123,8 @@ def test_the_best_are_cut_with_ties_in_the_order_of_their_places():
 
 
 def test_the_index_finds_the_largest_inner_products_among_its_items():
-    vectors = np.array([[1, 0], [0, 1], [2, 0], [3, 0]], np.float32)
-    index = Index(vectors, np.array([0, 1, 2], np.int64))
+    vectors = np.array([[1, 0], [0, 1], [2, 0]], np.float32)
+    index = Index(vectors)
     assert index.nearest(np.array([[1, 0.1]], np.float32), 2).tolist() == [2, 0]
     assert index.nearest(np.array([[1, 0.1]], np.float32), 9).tolist() == [2, 0, 1]
-    assert Index(np.empty((0, 1), np.float32), np.empty(0, np.int64)).nearest(vectors[:1], 3).tolist() == []
+    assert Index(np.empty((0, 1), np.float32)).nearest(vectors[:1], 3).tolist() == []

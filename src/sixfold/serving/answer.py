@@ -179,8 +179,8 @@ class Answerer:
             keys[:] = named
             return _Found(keys, np.full(len(keys), REQUESTED, object), None, False)
         if not self._sources:
-            places = items.available
-            return _Found(items.keys[places], np.full(len(places), AVAILABLE, object), places, False)
+            every = np.arange(len(items.keys))
+            return _Found(items.keys, np.full(len(every), AVAILABLE, object), every, False)
         lists = [source.top(asked, items, n * wider) for source, n in self._sources]
         more = any(len(found) == n * wider for found, (_, n) in zip(lists, self._sources))
         places, first = np.unique(np.concatenate(lists), return_index=True)

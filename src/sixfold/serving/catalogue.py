@@ -1,5 +1,5 @@
-"""All items in memory: their columns, which could be an answer, the lists of rules, and their vectors in an index."""
-# I = items, D = embedding width
+"""The items that could be an answer, in memory: their columns, the lists of rules, and their vectors in an index."""
+# I = available items, D = embedding width
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -46,31 +46,33 @@ class Vectors(Protocol):
 
 
 class Index:
-    """Items by inner product with a vector."""
+    """Items by inner product with a vector.
 
-    def __init__(self, vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+    Args:
+        vectors: Shape (I, D).
+    """
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
         import faiss
 
-        self._rows = rows
         self._index: Any
         width = vectors.shape[1] if len(vectors) else 1
-        exact = len(rows) <= EXACT_UP_TO
+        exact = len(vectors) <= EXACT_UP_TO
         self._index = faiss.IndexFlatIP(width) if exact else faiss.IndexHNSWFlat(width, 32, faiss.METRIC_INNER_PRODUCT)
-        self._exact = exact
-        if len(rows):
-            self._index.add(np.ascontiguousarray(vectors[rows]))
+        self._exact, self._size = exact, len(vectors)
+        if len(vectors):
+            self._index.add(np.ascontiguousarray(vectors))
 
     def nearest(self, vector: NDArray[np.float32], n: int) -> NDArray[np.int64]:
         """At most n items (their places in the catalogue), best first, for a vector of shape (1, D)."""
-        if not len(self._rows):
+        if not self._size:
             return np.empty(0, np.int64)
-        n = min(n, len(self._rows))
+        n = min(n, self._size)
         if not self._exact:
             self._index.hnsw.efSearch = max(64, n)
         found: NDArray[np.int64]
         _, found = self._index.search(np.ascontiguousarray(vector), n)
-        places: NDArray[np.int64] = self._rows[found[0][found[0] >= 0]]
-        return places
+        return found[0][found[0] >= 0]
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,6 @@ class Embedded:
     vectors: NDArray[np.float32]
     """Shape (I, D)."""
     index: Index
-    """Over the available items."""
     since_us: int
     """When the vectors were last made anew for all items."""
 
@@ -93,11 +94,9 @@ class Items:
     keys: NDArray[Any]
     """Shape (I,), texts."""
     columns: Mapping[str, Array]
-    """Columns of the item's side, of I rows or of one that stands for all, by canonical name."""
-    available: NDArray[np.int64]
-    """Places of the items that could be an answer, ascending."""
+    """Columns of the item's side, of I rows or of one that stands for all, by canonical name; its key is among them."""
     ranked: Mapping[str, NDArray[np.int64]]
-    """For each rule over the item's side alone, places of available items, best first."""
+    """For each rule over the item's side alone, places of items, best first."""
     embedded: Mapping[str, Embedded]
     """For each model with an item tower."""
 
@@ -138,6 +137,8 @@ class Catalogue:
         names = set(also).union(*(rule.names for rule in rules.values()), *(t.item_names for t in towers.values()))
         names |= system.available.names if system.available else frozenset()
         self._lookups = frozenset(name for name in names if system.depends(name) <= {self._item})
+        self._every: NDArray[Any] | None = None
+        """The keys of all items; None: to be looked for."""
         self._refreshing, self._wake = Lock(), Condition()
         self._changed = self._stopped = False
         self.failure: SixfoldError | None = None
@@ -193,22 +194,29 @@ class Catalogue:
                 self.failure = error
 
     def _made(self, old: Items | None, *, rows_changed: bool = True) -> Items:
-        now_us = self._clock()
-        for table in (tables := _item_tables(self._system)):
+        now_us, system = self._clock(), self._system
+        for table in (tables := _item_tables(system)):
             self._hold(table)
         # Where items have a table, there are others only after rows of it were posted.
-        keys = item_keys(self._system, self._store) if old is None or rows_changed or not tables else old.keys
+        if self._every is None or rows_changed or not tables:
+            self._every = item_keys(system, self._store)
+        keys = self._available(self._every, now_us)
         base = {self._item: Values(keys, np.ones(len(keys), bool))}
         columns = self._read(self._lookups, base, now_us) if len(keys) else dict(base)
-        system, places = self._system, np.arange(len(keys), dtype=np.int64)
-        if len(keys) and system.available is not None and system.available.names <= columns.keys():
-            places = places[holds(system.available, columns, now_us, len(keys), system.timezone)]
-        ranked = {}
+        ranked, places = {}, np.arange(len(keys), dtype=np.int64)
         for name, rule in self._rules.items():
             values = numbers(evaluate(rule, columns, now_us, system.timezone), len(keys)) if len(keys) else np.empty(0)
             ranked[name] = best(values, places, RANKED)
-        items = Items(now_us, keys, columns, places, ranked, {})
+        items = Items(now_us, keys, columns, ranked, {})
         return replace(items, embedded={name: _embed(items, name, tower, old) for name, tower in self._towers.items()})
+
+    def _available(self, keys: NDArray[Any], now_us: int) -> NDArray[Any]:
+        """Those of these items that could be an answer, as far as the item's side alone tells."""
+        condition = self._system.available
+        if condition is None or not len(keys) or not condition.names <= self._lookups:
+            return keys
+        columns = self._read(condition.names, {self._item: Values(keys, np.ones(len(keys), bool))}, now_us)
+        return keys[holds(condition, columns, now_us, len(keys), self._system.timezone)]
 
 
 def item_keys(system: System, store: OnlineStore) -> NDArray[Any]:
@@ -258,9 +266,9 @@ def _embed(items: Items, name: str, tower: Vectors, old: Items | None) -> Embedd
     count = len(items.keys)
     if old is None or not len(old.keys) or abs(items.at_us - old.embedded[name].since_us) >= VECTORS_AGE_US:
         vectors = tower.item(items.columns, count) if count else np.empty((0, 1), np.float32)
-        return Embedded(vectors, Index(vectors, items.available), items.at_us)
+        return Embedded(vectors, Index(vectors), items.at_us)
     known = old.embedded[name]
-    if np.array_equal(old.keys, items.keys) and np.array_equal(old.available, items.available):
+    if np.array_equal(old.keys, items.keys):
         return known
     places = {key: place for place, key in enumerate(old.keys.tolist())}
     which = np.fromiter((places.get(key, -1) for key in items.keys.tolist()), np.int64, count)
@@ -268,4 +276,4 @@ def _embed(items: Items, name: str, tower: Vectors, old: Items | None) -> Embedd
     if len(new := np.flatnonzero(which < 0)):
         rows = {name: array if length(array) == 1 else array.take(new) for name, array in items.columns.items()}
         vectors[new] = tower.item(rows, len(new))
-    return Embedded(vectors, Index(vectors, items.available), known.since_us)
+    return Embedded(vectors, Index(vectors), known.since_us)

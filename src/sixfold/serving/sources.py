@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sixfold.design.expressions import Expression
-from sixfold.features.arrays import Array, Values
+from sixfold.features.arrays import Array
 from sixfold.features.expressions import evaluate
 from sixfold.serving.catalogue import Items, Read, best, numbers
 
@@ -65,15 +65,12 @@ class QueryRule:
     timezone: str
 
     def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
-        places = items.available
-        rows = len(places)
-        if not rows:
+        places = np.arange(len(items.keys))
+        if not len(places):
             return places
-        side = items.at(places, self.reads)
-        base = {**side, **asked.columns, self.item: Values(items.keys[places], np.ones(rows, bool))}
-        columns = self.read(self.expression.names, base, asked.now_us)
-        values = numbers(evaluate(self.expression, columns, asked.now_us, self.timezone), rows)
-        return places[best(values, np.arange(rows), n)]
+        columns = self.read(self.expression.names, {**items.columns, **asked.columns}, asked.now_us)
+        values = numbers(evaluate(self.expression, columns, asked.now_us, self.timezone), len(places))
+        return best(values, places, n)
 
 
 @dataclass(frozen=True)
