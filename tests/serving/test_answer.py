@@ -17,7 +17,7 @@ PRICES = dict(zip(KEYS, [1.0, 2.0, 3.0, 4.0, None]))
 NOW_US = 1_700_000_000_000_000
 
 
-def read(names, base, now_us):
+def read(names, base, now_us, codes=None):
     """What the store would give: c is not listed, p bought a."""
     found, keys = dict(base), base["item"].to_list() if "item" in base else []
     made = {
@@ -44,7 +44,7 @@ class Scorer:
 class Listed:
     """Proposes the same items for everybody."""
 
-    names = frozenset()
+    names = pair_names = frozenset()
 
     def __init__(self, name, places):
         self.name, self.places, self.asked = name, places, []
@@ -73,7 +73,7 @@ def test_filters_remove_what_was_bought_and_what_is_not_available_and_null_count
 def test_what_the_catalogue_and_the_query_tell_is_filtered_before_anything_is_read_of_an_item():
     looked_up = []
 
-    def counted(names, base, now_us):
+    def counted(names, base, now_us, codes=None):
         if any(name not in base for name in names):
             looked_up.extend(base["item"].to_list() if "item" in base else [])
         return read(names, base, now_us)

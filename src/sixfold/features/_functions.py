@@ -128,7 +128,7 @@ def contains(lists: Lists, values: Pair) -> tuple[NDArray[np.bool_], NDArray[np.
     data, known = values
     if len(lists.valid) == 1:
         inside = set(lists.data[lists.offsets[0] : lists.offsets[1]].tolist())
-        found = np.fromiter((x in inside for x in data.tolist()), np.bool_, len(data))
+        found = np.fromiter(map(inside.__contains__, data.tolist()), np.bool_, len(data))
     elif len(data) == 1:
         found = _any_in_row(np.asarray(lists.data == data[0], np.bool_), lists)
     else:

@@ -145,7 +145,8 @@ def look_up(
     tables: Tables,
     at: NDArray[np.int64],
     offsets: NDArray[np.int64] | None = None,
-    codes: Codes | None = None,
+    *,
+    codes: Codes,
 ) -> None:
     """Add to `columns` what these names need of tables, as of `at` (shape (B,) or (1,)); names there already stay."""
     joins = plan.joins_for(frozenset(name for name in names if name not in columns))

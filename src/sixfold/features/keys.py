@@ -1,8 +1,8 @@
 """The keys under which rows are kept: from columns of entities' keys to different keys and who has which."""
 # B = rows, P = pairs of a row and one of its keys, U = different texts
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +10,39 @@ from numpy.typing import NDArray
 
 from sixfold.features.arrays import Array, Lists, Values
 
-__all__ = ["Codes", "Pairs", "Same", "combined", "factorize", "length", "once", "pair_keys", "spread"]
+__all__ = ["Codes", "Pairs", "Same", "combined", "factorize", "length", "pair_keys", "spread"]
 
 SMALL = 4096
 """Below so many texts a dictionary of Python is faster than Arrow's."""
 
-Codes = dict[int, tuple[Array, Any]]
-"""The codes of columns by their ids."""
+
+class Codes:
+    """What calls that read the same columns share, so that each column is looked through once. Threads may share it.
+
+    Args:
+        columns: Are kept with what is found of them; without `lasting` any other that is asked about is, too.
+        lasting: Knows columns that live longer than this.
+    """
+
+    def __init__(self, columns: Iterable[Array] = (), *, lasting: "Codes | None" = None) -> None:
+        # A column is kept with what was found: an id says which only while it lives.
+        self._columns = {id(column): column for column in columns}
+        self._found: dict[tuple[int, str], Any] = {}
+        self._lasting = lasting
+
+    def once(self, array: Array, what: str, find: Callable[[Any], Any]) -> Any:
+        """What `find` makes of a column, by a name for that."""
+        lasting = self._lasting
+        own = self if lasting is None or id(array) not in lasting._columns else lasting
+        if (found := own._found.get((id(array), what))) is None:
+            own._columns.setdefault(id(array), array)
+            found = own._found[id(array), what] = find(array)
+        return found
+
+    def of(self, values: Values) -> tuple[NDArray[np.int64], list[str]]:
+        """A code for each text of a column, -1 for null, and the different texts by code."""
+        found: tuple[NDArray[np.int64], list[str]] = self.once(values, "codes", lambda v: factorize(v.data, v.valid))
+        return found
 
 
 class Pairs(NamedTuple):
@@ -58,23 +84,20 @@ def factorize(texts: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[np
     return codes, encoded.dictionary.to_pylist()
 
 
-def pair_keys(columns: Sequence[Array], rows: int, codes: Codes | None = None) -> Pairs:
-    """The keys of `rows` rows over the columns of one entity or several; a key with a null part is none.
-
-    Args:
-        codes: What calls with the same columns share, so that each column is looked through once.
-    """
+def pair_keys(columns: Sequence[Array], rows: int, codes: Codes) -> Pairs:
+    """The keys of `rows` rows over the columns of one entity or several; a key with a null part is none."""
     row, code = np.arange(rows, dtype=np.int64), np.zeros(rows, np.int64)
     uniques: list[list[str]] = []
     for array in columns:
         if isinstance(array, Lists):
-            part, starts, own = once(codes, array, lambda lists: _different_elements(cast(Lists, spread(lists, rows))))
-            sizes = np.diff(starts)[row]
+            part, starts, own = codes.once(array, "elements", _different_elements)
+            of_row = row if len(starts) > 2 else np.zeros(len(row), np.int64)
+            sizes = np.diff(starts)[of_row]
             within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            part = part[np.repeat(starts[row], sizes) + within]
+            part = part[np.repeat(starts[of_row], sizes) + within]
             row, code = np.repeat(row, sizes), np.repeat(code, sizes)
         else:
-            part, own = once(codes, array, lambda values: factorize(values.data, values.valid))
+            part, own = codes.of(array)
             part = part[row] if len(part) == rows else np.broadcast_to(part, len(row))
         code = np.where((code < 0) | (part < 0), -1, code * max(len(own), 1) + part)
         uniques.append(own)
@@ -147,16 +170,6 @@ def _pairs(row: NDArray[np.int64], code: NDArray[np.int64], uniques: Sequence[li
         escaped = [text.replace("\\", "\\\\").replace("|", "\\|") for text in own]
         parts.append([escaped[i] for i in part.tolist()])
     return Pairs(list(map("|".join, zip(*reversed(parts)))), row, which.astype(np.int64) - nulls)
-
-
-def once(codes: Codes | None, array: Array, find: Callable[[Any], Any]) -> Any:
-    """What `find` makes of a column, found once for all calls that share `codes`."""
-    if codes is None:
-        return find(array)
-    # The column is kept with its codes: an id says which only while it lives.
-    if (found := codes.get(id(array))) is None:
-        found = codes[id(array)] = (array, find(array))
-    return found[1]
 
 
 def _different_elements(lists: Lists) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:

@@ -2,7 +2,7 @@
 # B = rows, N = different keys of who asks, F = different far keys, U = different rests of keys, E = rows that exist
 # P = pairs of a row asked about and a key that exists
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sixfold.design.schema import FeatureGroup
 from sixfold.features.arrays import Array, Lists, Values
-from sixfold.features.keys import Codes, factorize, length, once, pair_keys
+from sixfold.features.keys import Codes, factorize, length, pair_keys
 from sixfold.features.packed import fitting
 from sixfold.features.relations import Beside, Pairs
 
@@ -59,38 +59,45 @@ def find(
     rest = pair_keys(keys[1:], rows, codes)
     far, firsts = factorize(lists.data, np.ones(len(lists.data), bool))
     firsts = _escaped(firsts)
-    rests = rest.texts if len(keys) > 2 else _escaped(rest.texts)
-    far_E, rest_E = _existing(beside.of(group.name, firsts), rests)
+    if len(keys) == 2:
+        places = codes.once(keys[1], "rests", lambda _: _places(_escaped(rest.texts)))
+    else:
+        places = _places(rest.texts)
+    far_E, rest_E = _existing(beside.of(group.name, firsts), places)
     # Who sees which of them: by the key of who asks and the rest of the key.
     starts_F = np.searchsorted(far_E, np.arange(len(firsts) + 1))
     of_pair, which = expanded(starts_F[far], starts_F[far + 1])
     sizes_N = np.diff(lists.offsets)
     owner = np.repeat(np.arange(len(sizes_N)), sizes_N)[of_pair]
-    seen = owner * len(rests) + rest_E[which]
+    seen = owner * len(places) + rest_E[which]
     order = np.argsort(seen, kind="stable")
-    asked = np.where(rest.which < 0, -1, near_B[rest.row] * len(rests) + rest.which)
-    begin, end = (np.searchsorted(seen[order], asked, side) for side in ("left", "right"))
+    seen = seen[order]
+    asked = np.where(rest.which < 0, -1, near_B[rest.row] * len(places) + rest.which)
+    begin, end = np.searchsorted(seen, asked, "left"), np.searchsorted(seen, asked, "right")
     of_asked, place = expanded(begin, end)
     row = rest.row[of_asked]
     total_B = np.bincount(rest.row[rest.which >= 0], sizes_N[near_B[rest.row[rest.which >= 0]]], rows).astype(np.int64)
     missing_B = np.where(total_B == 0, 1, total_B - np.bincount(row, minlength=rows))
-    begins, ends = [text.encode() + b"|" for text in firsts], [rests[u].encode() for u in rest_E.tolist()]
-    existing = [begins[f] + end for f, end in zip(far_E.tolist(), ends)]
+    begins, rests = [text.encode() + b"|" for text in firsts], list(places)
+    existing = [begins[f] + rests[u].encode() for f, u in zip(far_E.tolist(), rest_E.tolist())]
     return Found(fitting(existing), row, which[order[place]], missing_B)
 
 
 def _paired(pairs: Pairs, table: str, near: Array, now_us: int, codes: Codes) -> tuple[Ints, Lists]:
     """The list of each row, and the N + 1 lists of far keys; the last is that of who is nobody."""
     assert isinstance(near, Values), "the design allows one such key a row"
-    code, texts = once(codes, near, lambda values: factorize(values.data, values.valid))
+    code, texts = codes.of(near)
     found = pairs.newest(table, texts, now_us)
     lists = Lists(found.data, np.append(found.offsets, found.offsets[-1]), np.ones(len(texts) + 1, bool))
     return np.where(code < 0, len(texts), code), lists
 
 
-def _existing(besides: Sequence[Sequence[str]], rests: Sequence[str]) -> tuple[Ints, Ints]:
+def _places(texts: list[str]) -> dict[str, int]:
+    return dict(zip(texts, range(len(texts))))
+
+
+def _existing(besides: Sequence[Sequence[str]], places: Mapping[str, int]) -> tuple[Ints, Ints]:
     """The rows that exist of these rests, by the place of their first key, which ascends, and of their rest."""
-    places = dict(zip(rests, range(len(rests))))
     sizes = np.array([len(one) for one in besides], np.int64)
     found = np.fromiter(map(places.get, chain.from_iterable(besides), repeat(-1)), np.int64, int(sizes.sum()))
     first = np.repeat(np.arange(len(besides)), sizes)

@@ -42,7 +42,9 @@ class Reader:
         self._pairs, self._beside = relations.Pairs(store), relations.Beside(store)
         self._layouts = {name: layout(group) for name, group in system.features.items()}
 
-    def columns(self, names: Collection[str], base: Mapping[str, Array], now_us: int) -> dict[str, Array]:
+    def columns(
+        self, names: Collection[str], base: Mapping[str, Array], now_us: int, codes: Codes | None = None
+    ) -> dict[str, Array]:
         """Values by canonical name, beside those of `base`.
 
         A feature is as of `now_us`, or of its row's clock + 1 us where events up to there are applied already (T5).
@@ -50,6 +52,7 @@ class Reader:
         Args:
             names: What is wanted; names that `base` has are taken from it.
             base: Keys of the row's entities and what the request brings, each of B rows or of one that stands for all.
+            codes: What reads of the same columns share.
 
         Returns:
             `base` and the names wanted. What depends only on columns of one row has one row.
@@ -62,7 +65,7 @@ class Reader:
         wanted = self._needed(names, found)
         keys = {self._key_of(entity) for name in wanted for entity in self._entities(name)}
         at = np.array([now_us], np.int64)
-        codes: Codes = {}
+        codes = codes or Codes()
         look_up(self._system.row, frozenset(wanted | keys), found, self._tables, at, codes=codes)
         for group in self._system.features.values():
             mine = [name for name in wanted if name.split(".")[0] == group.name]
@@ -83,7 +86,7 @@ class Reader:
             raise UnknownColumn(where=self._system.name, group="features", column=name, known=self._system.features)
         columns = [column(Kind("text", domain=entity), [key]) for entity, key in zip(group.asked, keys)]
         full = [f"{name}.{one.name}" for one in group.aggregates]
-        values = self._features(group, full, columns, now_us, {})
+        values = self._features(group, full, columns, now_us, Codes())
         return {one.split(".")[1]: values[one].to_list()[0] for one in full}
 
     def hold(self, table: str) -> None:

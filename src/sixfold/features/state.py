@@ -19,7 +19,7 @@ from sixfold.errors import StateMismatch, StateMoved, StateNotEmpty, StateUnfini
 from sixfold.features import _kernels
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.events import EventBatch, event_kinds, from_records, from_table, look_up
-from sixfold.features.keys import pair_keys, spread
+from sixfold.features.keys import Codes, pair_keys, spread
 from sixfold.features.layout import layout
 from sixfold.features.packed import group_space, pack, row_keys, unpack
 from sixfold.features.relations import Beside, Pair, Pairs
@@ -184,7 +184,7 @@ class StateWriter:
     def _fold(self, stream: str, events: EventBatch) -> Iterator[Row]:
         groups = self._groups[stream]
         names = frozenset().union(*(group.names for group in groups))
-        look_up(groups[0].event, names, events.columns, self._tables, events.known, events.offsets)
+        look_up(groups[0].event, names, events.columns, self._tables, events.known, events.offsets, codes=Codes())
         for group in groups:
             yield from self._fold_group(group, events)
 
@@ -192,7 +192,7 @@ class StateWriter:
         own, space = self._layouts[group.name], group_space(group.name)
         touching = events.touching(own)
         columns = [events.columns[group.event.keys[entity]] for entity in group.entities]
-        keys = pair_keys([spread(array, len(events.known)).take(touching) for array in columns], len(touching))
+        keys = pair_keys([spread(array, len(events.known)).take(touching) for array in columns], len(touching), Codes())
         # Rows ascend by offset and the sort is stable, so equal times stay in the order of their offsets.
         order = np.lexsort((events.known[touching[keys.row]], keys.which))
         order = order[keys.which[order] >= 0]

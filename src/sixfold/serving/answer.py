@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from sixfold.design.deployment import Pace
 from sixfold.design.system import System
 from sixfold.features.arrays import Array, Values, column
 from sixfold.features.expressions import evaluate, holds
-from sixfold.features.keys import length
+from sixfold.features.keys import Codes, length
 from sixfold.inference.models import Scorer
 from sixfold.serving.catalogue import Items, Read, numbers
 from sixfold.serving.pacing import takes_part
@@ -94,6 +94,11 @@ class _Found(NamedTuple):
     more: bool
     """Whether there may be more."""
 
+    def at(self, rows: NDArray[Any]) -> "_Found":
+        """Those of these rows."""
+        places = None if self.places is None else self.places[rows]
+        return _Found(self.keys[rows], self.sources[rows], places, self.more)
+
 
 class Answerer:
     """Answers the questions of one release.
@@ -126,27 +131,34 @@ class Answerer:
         steps |= {name for step in paced for name in system.shares_budget(step)}
         # Another model's label of the same name would be a column; heads go first.
         self._ranked = scorer.names | steps | (system.value.names - set(scorer.heads))
-        sides = self._filtered | self._ranked | frozenset().union(*(source.names for source, _ in sources))
+        self._paired = frozenset().union(*(source.pair_names for source, _ in sources))
+        # Tables are looked up again for candidates: the catalogue may be a second old.
+        self._known = frozenset(name for name in self._paired if _is_of_pair(system, name))
+        sides = self._filtered | self._ranked | self._paired
+        sides |= frozenset().union(*(source.names for source, _ in sources))
         # Rows of a table that the filters read anyway are looked up once, those of derived values too.
         tables = {name.split(".")[0] for name in self._filtered} & system.tables.keys()
         reads = {f"{d.name}.{name}": one.names - {"now"} for d in system.derived.values() for name, one, _ in d.columns}
         self._first = self._filtered | {
             name for name in self._ranked if {read.split(".")[0] for read in reads.get(name, {name})} <= tables
         }
-        own = {system.query, *system.context} - {system.item}
+        # With what derived values of pairs come down to, so that it is read once for all stages.
+        own, sides = {system.query, *system.context} - {system.item}, sides | system.read_for(sides)
         self._query_side = frozenset(name for name in sides if system.depends(name) <= own)
 
     def answer(self, question: Question, timer: Timer = untimed) -> Answer:
         """The best items for a question: at most k, fewer where no more are left."""
         system, now_us = self._system, question.now_us
         with timer("query"):
+            items = self._items()
             base = {**question.context, system.query: column(system.kinds[system.query], [question.key])}
-            asked = Asked(self._read(self._query_side, base, now_us), now_us)
-        keys, sources, columns = self._kept(question, asked, timer)
+            codes = Codes(lasting=items.codes)
+            asked = Asked(self._read(self._query_side, base, now_us, codes), now_us, codes)
+        keys, sources, columns = self._kept(question, asked, items, timer)
         if not len(keys):
             return self._with_features([], asked, columns, np.empty(0, np.int64))
         with timer("features"):
-            columns = self._read(self._ranked, columns, now_us)
+            columns = self._read(self._ranked, columns, now_us, codes)
         with timer("predict"):
             heads = self._scorer.score(columns, len(keys))
         with timer("rerank"):
@@ -159,16 +171,21 @@ class Answerer:
         return self._with_features(chosen, asked, columns, picks.rows)
 
     def _kept(
-        self, question: Question, asked: Asked, timer: Timer
+        self, question: Question, asked: Asked, items: Items, timer: Timer
     ) -> tuple[NDArray[Any], NDArray[Any], dict[str, Array]]:
         """Candidates that the filters leave; more are asked for while too few are left and there may be more."""
-        items, wider = self._items(), 1
+        wider = 1
+        if question.items is None and self._paired and len(items.keys):
+            with timer("candidates"):
+                base = {**items.columns, **asked.columns}
+                pairs = self._read(self._paired, base, asked.now_us, asked.codes)
+                asked = replace(asked, pairs=pairs)
         while True:
             with timer("candidates"):
                 found = self._candidates(question, asked, items, wider)
             with timer("filters"):
                 found = self._prefiltered(found, asked, items)
-                keep, columns = self._filter(found.keys, asked, question.only)
+                keep, columns = self._filter(found, asked, question.only)
             if len(keep) >= question.k or not found.more:
                 return found.keys[keep], found.sources[keep], columns
             wider *= _WIDER
@@ -198,28 +215,32 @@ class Answerer:
         for one, read in zip(self._conditions, self._reads):
             if read <= columns.keys():
                 # Everything is there: only derived values are computed.
-                known = self._read(one.names, {name: columns[name] for name in read}, asked.now_us)
+                known = self._read(one.names, {name: columns[name] for name in read}, asked.now_us, asked.codes)
                 keep &= holds(one, known, asked.now_us, rows, self._system.timezone)
-        return found if keep.all() else _Found(found.keys[keep], found.sources[keep], found.places[keep], found.more)
+        return found if keep.all() else found.at(keep)
 
     def _filter(
-        self, keys: NDArray[Any], asked: Asked, only: Mapping[str, frozenset[str]]
+        self, found: _Found, asked: Asked, only: Mapping[str, frozenset[str]]
     ) -> tuple[NDArray[np.int64], dict[str, Array]]:
         """Which candidates stay, and the columns read so far of those."""
-        rows, system = len(keys), self._system
-        columns = {**asked.columns, self._item: Values(keys, np.ones(rows, bool))}
+        rows, system = len(found.keys), self._system
+        columns = {**asked.columns, self._item: Values(found.keys, np.ones(rows, bool))}
         if not rows:
             return np.empty(0, np.int64), columns
-        columns = self._read(self._first | only.keys(), columns, asked.now_us)
+        if found.places is not None:
+            columns |= {name: asked.pairs[name].take(found.places) for name in self._known & asked.pairs.keys()}
+        columns = self._read(self._first | only.keys(), columns, asked.now_us, asked.codes)
         keep = np.ones(rows, bool)
         for one in self._conditions:
             keep &= holds(one, columns, asked.now_us, rows, system.timezone)
         for name, allowed in only.items():
             keep &= np.fromiter((text in allowed for text in columns[name].to_list()), bool)
         left = np.flatnonzero(keep)
+        if len(left) == rows:
+            return left, columns
         # A column of one row stands for all, but for the items' own key: that one has as many as there are left.
         columns = {name: array if length(array) == 1 else array.take(left) for name, array in columns.items()}
-        columns[self._item] = Values(keys[left], np.ones(len(left), bool))
+        columns[self._item] = Values(found.keys[left], np.ones(len(left), bool))
         return left, columns
 
     def _with_features(
@@ -230,6 +251,12 @@ class Answerer:
         lists = {name: _at(columns[name], rows) for name in sorted(used - self._query_side)}
         features = [dict(zip(lists, values)) for values in zip(*lists.values())] if lists else [{} for _ in chosen]
         return Answer(chosen, query, features)
+
+
+def _is_of_pair(system: System, name: str) -> bool:
+    """Whether it is a feature for which only keys are looked up that the row brings."""
+    group = system.features.get(name.partition(".")[0])
+    return group is not None and all(system.row.keys[entity] in system.row.base for entity in group.asked)
 
 
 def _items(

@@ -2,7 +2,7 @@
 # I = available items, D = embedding width
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Condition, Lock, Thread
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from sixfold.design.system import System
 from sixfold.errors import SixfoldError
 from sixfold.features.arrays import Array, Values
 from sixfold.features.expressions import evaluate, holds
-from sixfold.features.keys import length, spread
+from sixfold.features.keys import Codes, length, spread
 from sixfold.features.packed import group_space, table_space
 from sixfold.stores.online import OnlineStore
 
@@ -30,8 +30,14 @@ RANKED = 10_000
 """How many items of a rule's list are kept in order."""
 _PAGE = 20_000
 
-Read = Callable[[Collection[str], Mapping[str, Array], int], dict[str, Array]]
-"""Values by canonical name beside those given, at a time in microseconds; `features.serving.Reader.columns`."""
+
+class Read(Protocol):
+    """`features.serving.Reader.columns`."""
+
+    def __call__(
+        self, names: Collection[str], base: Mapping[str, Array], now_us: int, codes: Codes | None = None
+    ) -> dict[str, Array]:
+        """Values by canonical name beside those given, at a time in microseconds."""
 
 
 class Vectors(Protocol):
@@ -70,9 +76,9 @@ class Index:
         n = min(n, self._size)
         if not self._exact:
             self._index.hnsw.efSearch = max(64, n)
-        found: NDArray[np.int64]
         _, found = self._index.search(np.ascontiguousarray(vector), n)
-        return found[0][found[0] >= 0]
+        places: NDArray[np.int64] = found[0][found[0] >= 0]
+        return places
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ class Items:
     """For each rule over the item's side alone, places of items, best first."""
     embedded: Mapping[str, Embedded]
     """For each model with an item tower."""
+    codes: Codes = field(default_factory=Codes)
+    """What the requests that read these columns share."""
 
     def at(self, places: NDArray[np.int64], names: Collection[str]) -> dict[str, Array]:
         """Those of these columns that are kept, of the items at these places or of one row that stands for all."""
@@ -207,7 +215,7 @@ class Catalogue:
         for name, rule in self._rules.items():
             values = numbers(evaluate(rule, columns, now_us, system.timezone), len(keys)) if len(keys) else np.empty(0)
             ranked[name] = best(values, places, RANKED)
-        items = Items(now_us, keys, columns, ranked, {})
+        items = Items(now_us, keys, columns, ranked, {}, Codes(columns.values()))
         return replace(items, embedded={name: _embed(items, name, tower, old) for name, tower in self._towers.items()})
 
     def _available(self, keys: NDArray[Any], now_us: int) -> NDArray[Any]:

@@ -24,7 +24,7 @@ from sixfold.features.tables import Tables
 from sixfold.inference.models import Scorer, Towers
 from sixfold.registry import Release, Releases
 from sixfold.serving.answer import Answerer, Question
-from sixfold.serving.catalogue import Catalogue, Read
+from sixfold.serving.catalogue import Catalogue
 from sixfold.serving.clock import Clock
 from sixfold.serving.history import open_state, past_us, state_name
 from sixfold.serving.sources import ItemRule, Neighbours, QueryRule, Source
@@ -131,7 +131,7 @@ class Live:
         system = self.system
         if system.item is None:
             return None, None
-        made = _sources(self.release, self.reader.columns)
+        made = _sources(self.release)
         also = frozenset().union(*(s.reads for s, _ in made.sources if isinstance(s, QueryRule)))
         # What filters read of the items' tables, so that they need not look up all items for each request.
         read = frozenset().union(*(system.read_for(c.names) for c in system.filters))
@@ -290,14 +290,14 @@ class _ItemTower:
         return self.towers.item(columns, rows)
 
 
-def _sources(release: Release, read: Read) -> _Sources:
+def _sources(release: Release) -> _Sources:
     """What proposes candidates, in the design's order, and what the catalogue keeps for it."""
     system = release.system
     made = _Sources([], {}, {})
     for top in system.deployment.candidates:
         name = top.model.name
         if name in system.rules:
-            made.sources.append((_rule(system, name, read), top.n))
+            made.sources.append((_rule(system, name), top.n))
             if isinstance(made.sources[-1][0], ItemRule):
                 made.rules[name] = system.rules[name]
         elif isinstance(top.model, TwoTower):
@@ -310,9 +310,8 @@ def _sources(release: Release, read: Read) -> _Sources:
     return made
 
 
-def _rule(system: System, name: str, read: Read) -> Source:
+def _rule(system: System, name: str) -> Source:
     rule = system.rules[name]
-    assert system.item is not None, "sources are made for a design with items"
     if all(system.depends(read_name) <= {system.item} for read_name in rule.names):
         return ItemRule(name)
-    return QueryRule(name, rule.names, system.read_for(rule.names), rule, system.item, read, system.timezone)
+    return QueryRule(name, rule.names, system.read_for(rule.names), rule, system.timezone)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sixfold.design.deployment import Pace
 from sixfold.design.system import System
 from sixfold.features.arrays import Array
-from sixfold.features.keys import pair_keys
+from sixfold.features.keys import Codes, pair_keys
 from sixfold.features.local_time import local_midnight
 from sixfold.serving.catalogue import numbers
 
@@ -36,7 +36,7 @@ def takes_part(
         chance = chances(numbers(columns[str(step.spent)], rows), numbers(columns[str(step.budget)], rows), passed)
         within &= chance > 0
         if len(drawn := np.flatnonzero((chance > 0) & (chance < 1))):
-            pairs = pair_keys([columns[name] for name in system.shares_budget(step)], rows)
+            pairs = pair_keys([columns[name] for name in system.shares_budget(step)], rows, Codes())
             draw = np.array([_draw(request_id, owner) for owner in pairs.texts] + [0.0])
             within[drawn] &= draw[pairs.which[drawn]] < chance[drawn]
     return within

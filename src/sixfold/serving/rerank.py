@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sixfold.design.deployment import AtMost, Explore, Rerank, SecondPrice
 from sixfold.features.arrays import Array, Lists
-from sixfold.features.keys import length, pair_keys, spread
+from sixfold.features.keys import Codes, length, pair_keys, spread
 from sixfold.serving.catalogue import numbers
 
 __all__ = ["Picks", "rerank", "seed_of"]
@@ -106,7 +106,7 @@ class _Limit:
         if not isinstance(full, Lists) and full.data.dtype != object:
             texts = full.data.astype(str).astype(object)
             full = full._replace(data=texts)
-        pairs = pair_keys([full], rows)
+        pairs = pair_keys([full], rows, Codes())
         place_of = np.empty(rows, np.int64)
         place_of[order] = np.arange(rows)
         known = pairs.which >= 0

@@ -2,7 +2,7 @@
 # I = items, D = embedding width
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sixfold.design.expressions import Expression
 from sixfold.features.arrays import Array
 from sixfold.features.expressions import evaluate
-from sixfold.serving.catalogue import Items, Read, best, numbers
+from sixfold.features.keys import Codes
+from sixfold.serving.catalogue import Items, best, numbers
 
 __all__ = ["Asked", "ItemRule", "Neighbours", "QueryRule", "Source"]
 
@@ -23,6 +24,10 @@ class Asked:
     columns: Mapping[str, Array]
     """What depends on the query and the context alone, each of one row, by canonical name."""
     now_us: int
+    codes: Codes
+    """What reads for this request share."""
+    pairs: Mapping[str, Array] = field(default_factory=dict)
+    """What rules over pairs read, of every item of the catalogue or of one row that stands for all."""
 
 
 class Source(Protocol):
@@ -34,7 +39,11 @@ class Source(Protocol):
 
     @property
     def names(self) -> frozenset[str]:
-        """Canonical names of what it reads, of which the query's side is read before it is asked."""
+        """Canonical names of what it reads of the query's side."""
+
+    @property
+    def pair_names(self) -> frozenset[str]:
+        """Canonical names of what it reads of the query with each item."""
 
     def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
         """Places of at most n items, best first."""
@@ -46,6 +55,7 @@ class ItemRule:
 
     name: str
     names: frozenset[str] = frozenset()
+    pair_names: frozenset[str] = frozenset()
 
     def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
         return items.ranked[self.name][:n]
@@ -53,23 +63,21 @@ class ItemRule:
 
 @dataclass(frozen=True)
 class QueryRule:
-    """A rule that depends on the query: evaluated for each request, over all available items."""
+    """A rule that depends on the query: evaluated for each request, over all items of the catalogue."""
 
     name: str
-    names: frozenset[str]
+    pair_names: frozenset[str]
     reads: frozenset[str]
     """What these come down to, of which the catalogue keeps the item's side."""
     expression: Expression
-    item: str
-    read: Read
     timezone: str
+    names: frozenset[str] = frozenset()
 
     def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
         places = np.arange(len(items.keys))
         if not len(places):
             return places
-        columns = self.read(self.expression.names, {**items.columns, **asked.columns}, asked.now_us)
-        values = numbers(evaluate(self.expression, columns, asked.now_us, self.timezone), len(places))
+        values = numbers(evaluate(self.expression, asked.pairs, asked.now_us, self.timezone), len(places))
         return best(values, places, n)
 
 
@@ -81,6 +89,7 @@ class Neighbours:
     names: frozenset[str]
     query: Callable[[Mapping[str, Array], int], NDArray[np.float32]]
     """The query tower: columns of one row to a vector of shape (1, D)."""
+    pair_names: frozenset[str] = frozenset()
 
     def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
         return items.embedded[self.name].index.nearest(self.query(asked.columns, 1), n)
