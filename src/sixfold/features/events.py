@@ -1,7 +1,7 @@
 """A batch of a stream's events as columns: what the aggregates of its groups see."""
 # N = events, A = columns of tiles
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from sixfold.data.rows import decode_columns
 from sixfold.design.expressions import Expression
 from sixfold.design.kinds import TIME, Kind
-from sixfold.design.schema import RowPlan, Stream
+from sixfold.design.schema import Stream
 from sixfold.features.arrays import Array, Values, column, from_arrow
 from sixfold.features.dictionary import Dictionary
 from sixfold.features.expressions import evaluate
 from sixfold.features.hashing import hash_numbers, hash_texts
 from sixfold.features.keys import Codes, factorize, length, pair_keys, spread
 from sixfold.features.layout import FAR, MAX_MEASURE, NEVER, Layout, ListSpec, Measure
+from sixfold.features.read_plan import Lookup
 from sixfold.features.tables import Tables
 from sixfold.stores.log import Record
 
@@ -139,8 +140,7 @@ def event_kinds(stream: Stream) -> dict[str, Kind]:
 
 
 def look_up(
-    plan: RowPlan,
-    names: frozenset[str],
+    steps: Iterable[Lookup],
     columns: dict[str, Array],
     tables: Tables,
     at: NDArray[np.int64],
@@ -148,18 +148,12 @@ def look_up(
     *,
     codes: Codes,
 ) -> None:
-    """Add to `columns` what these names need of tables, as of `at` (shape (B,) or (1,)); names there already stay."""
-    joins = plan.joins_for(frozenset(name for name in names if name not in columns))
-    for join in joins:
-        links = {on for later in joins for on in later.on} | names
-        wanted = sorted(name for name in links if name.split(".")[0] == join.table and name not in columns)
-        if not wanted:
-            continue
-        keys = [columns[on] for on in join.on]
+    """Add to `columns` what these steps find, as of `at` (shape (B,) or (1,))."""
+    for step in steps:
+        keys = [columns[on] for on in step.on]
         rows = len(at) if len(at) > 1 else max(length(key) for key in keys)
         pairs = pair_keys([_single(key) for key in keys], rows, codes)
-        bare = [name.split(".")[1] for name in wanted]
-        columns.update(tables.lookup(join.table, bare, pairs.texts, pairs.which, at, offsets))
+        columns.update(tables.lookup(step.table, step.columns, pairs.texts, pairs.which, at, offsets))
 
 
 def _bare(name: str) -> str:

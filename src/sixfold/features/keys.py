@@ -1,6 +1,7 @@
 """The keys under which rows are kept: from columns of entities' keys to different keys and who has which."""
 # B = rows, P = pairs of a row and one of its keys, U = different texts
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from sixfold.features.arrays import Array, Lists, Values
 
 __all__ = ["Codes", "Pairs", "Same", "combined", "factorize", "length", "pair_keys", "spread"]
 
+_DENSE = 8
+"""Up to so many times as many possible codes as there are, a table of all is faster than sorting those that are."""
 SMALL = 4096
 """Below so many texts a dictionary of Python is faster than Arrow's."""
 
@@ -161,15 +164,29 @@ def combined(
 def _pairs(row: NDArray[np.int64], code: NDArray[np.int64], uniques: Sequence[list[str]]) -> Pairs:
     if len(uniques) == 1:
         return Pairs(uniques[0], row, code)
-    different, which = np.unique(code, return_inverse=True)
-    nulls = int(len(different) > 0 and different[0] < 0)
-    rest, parts = different[nulls:], []
+    rest, which = _different(code, math.prod(max(len(own), 1) for own in uniques))
+    parts: list[list[str]] = []
     for own in reversed(uniques):
         rest, part = np.divmod(rest, max(len(own), 1))
         # As `data.keys.joined` does it, with each different part escaped once.
         escaped = [text.replace("\\", "\\\\").replace("|", "\\|") for text in own]
         parts.append([escaped[i] for i in part.tolist()])
-    return Pairs(list(map("|".join, zip(*reversed(parts)))), row, which.astype(np.int64) - nulls)
+    return Pairs(list(map("|".join, zip(*reversed(parts)))), row, which)
+
+
+def _different(code: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different codes below a size, ascending, and which of them each is; a code of -1 is none of them."""
+    if size > _DENSE * len(code):
+        different, which = np.unique(code, return_inverse=True)
+        nulls = int(len(different) > 0 and different[0] < 0)
+        return different[nulls:], which.astype(np.int64) - nulls
+    # The last place is that of -1.
+    seen = np.zeros(size + 1, bool)
+    seen[code] = True
+    seen[size] = False
+    places = np.cumsum(seen) - 1
+    places[size] = -1
+    return np.flatnonzero(seen), places[code]
 
 
 def _different_elements(lists: Lists) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:

@@ -36,7 +36,10 @@ def beside_space(group: str) -> str:
 
 def row_keys(texts: Iterable[str]) -> list[bytes]:
     """The keys of rows: texts in UTF-8, or where a store would refuse the length a hash, which is no UTF-8."""
-    return fitting([text.encode() for text in texts])
+    own = list(texts)
+    # All at once takes a third of the time, where no text has a NUL.
+    keys = "\0".join(own).encode().split(b"\0")
+    return fitting(keys if len(keys) == len(own) else [text.encode() for text in own])
 
 
 def fitting(keys: list[bytes]) -> list[bytes]:
@@ -54,7 +57,7 @@ def unpack(rows: Iterable[bytes | None], layout: Layout) -> tuple[NDArray[np.int
     """
     found = [row or b"" for row in rows]
     starts = np.zeros(len(found) + 1, np.int64)
-    np.cumsum([len(row) >> 3 for row in found], out=starts[1:])
+    np.cumsum(np.fromiter(map(len, found), np.int64, len(found)) >> 3, out=starts[1:])
     # A bytearray, because numba compiles once more for arrays that cannot be written.
     slots = np.frombuffer(bytearray().join(found), "<i8")
     heads = starts[:-1][starts[1:] > starts[:-1]]

@@ -60,25 +60,25 @@ def find(
     far, firsts = factorize(lists.data, np.ones(len(lists.data), bool))
     firsts = _escaped(firsts)
     if len(keys) == 2:
-        places = codes.once(keys[1], "rests", lambda _: _places(_escaped(rest.texts)))
+        rests, places = codes.once(keys[1], "rests", lambda _: _placed(_escaped(rest.texts)))
     else:
-        places = _places(rest.texts)
+        rests, places = _placed(rest.texts)
     far_E, rest_E = _existing(beside.of(group.name, firsts), places)
     # Who sees which of them: by the key of who asks and the rest of the key.
     starts_F = np.searchsorted(far_E, np.arange(len(firsts) + 1))
     of_pair, which = expanded(starts_F[far], starts_F[far + 1])
     sizes_N = np.diff(lists.offsets)
     owner = np.repeat(np.arange(len(sizes_N)), sizes_N)[of_pair]
-    seen = owner * len(places) + rest_E[which]
+    seen = owner * len(rests) + rest_E[which]
     order = np.argsort(seen, kind="stable")
     seen = seen[order]
-    asked = np.where(rest.which < 0, -1, near_B[rest.row] * len(places) + rest.which)
+    asked = np.where(rest.which < 0, -1, near_B[rest.row] * len(rests) + rest.which)
     begin, end = np.searchsorted(seen, asked, "left"), np.searchsorted(seen, asked, "right")
     of_asked, place = expanded(begin, end)
     row = rest.row[of_asked]
     total_B = np.bincount(rest.row[rest.which >= 0], sizes_N[near_B[rest.row[rest.which >= 0]]], rows).astype(np.int64)
     missing_B = np.where(total_B == 0, 1, total_B - np.bincount(row, minlength=rows))
-    begins, rests = [text.encode() + b"|" for text in firsts], list(places)
+    begins = [text.encode() + b"|" for text in firsts]
     existing = [begins[f] + rests[u].encode() for f, u in zip(far_E.tolist(), rest_E.tolist())]
     return Found(fitting(existing), row, which[order[place]], missing_B)
 
@@ -92,8 +92,9 @@ def _paired(pairs: Pairs, table: str, near: Array, now_us: int, codes: Codes) ->
     return np.where(code < 0, len(texts), code), lists
 
 
-def _places(texts: list[str]) -> dict[str, int]:
-    return dict(zip(texts, range(len(texts))))
+def _placed(texts: list[str]) -> tuple[list[str], dict[str, int]]:
+    """Texts with the place of each."""
+    return texts, dict(zip(texts, range(len(texts))))
 
 
 def _existing(besides: Sequence[Sequence[str]], places: Mapping[str, int]) -> tuple[Ints, Ints]:

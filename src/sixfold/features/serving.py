@@ -2,13 +2,14 @@
 # B = rows (one for what depends on the query alone), P = pairs of a row and a key
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from sixfold.data.keys import text_of
 from sixfold.design.kinds import Kind
-from sixfold.design.schema import DerivedGroup, FeatureGroup
+from sixfold.design.schema import FeatureGroup
 from sixfold.design.system import System
 from sixfold.errors import InvalidField, UnknownColumn
 from sixfold.features import relations
@@ -21,11 +22,15 @@ from sixfold.features.keys import Codes, Same, combined, length, pair_keys
 from sixfold.features.layout import layout
 from sixfold.features.packed import group_space, row_keys, unpack
 from sixfold.features.paired import far_keys, find
+from sixfold.features.read_plan import read_plan
 from sixfold.features.state import check_definitions
 from sixfold.features.tables import Tables
 from sixfold.stores.online import OnlineStore
 
 __all__ = ["Reader"]
+
+_PLANS = 256
+"""So many are remembered: requests name columns of their own."""
 
 
 class Reader:
@@ -40,6 +45,7 @@ class Reader:
         self._system, self._store = system, store
         self._tables, self._dictionary = Tables(system.tables, store), Dictionary(store)
         self._pairs, self._beside = relations.Pairs(store), relations.Beside(store)
+        self._plan = lru_cache(maxsize=_PLANS)(partial(read_plan, system))
         self._layouts = {name: layout(group) for name, group in system.features.items()}
 
     def columns(
@@ -61,19 +67,13 @@ class Reader:
             UnknownColumn: a name is no feature, table column or derived value of the system.
             InvalidField: a feature that is no number is read through a list of keys.
         """
-        found = dict(base)
-        wanted = self._needed(names, found)
-        keys = {self._key_of(entity) for name in wanted for entity in self._entities(name)}
-        at = np.array([now_us], np.int64)
+        plan, found = self._plan(frozenset(names), frozenset(base)), dict(base)
         codes = codes or Codes()
-        look_up(self._system.row, frozenset(wanted | keys), found, self._tables, at, codes=codes)
-        for group in self._system.features.values():
-            mine = [name for name in wanted if name.split(".")[0] == group.name]
-            if mine:
-                entities = [found[self._key_of(entity)] for entity in group.asked]
-                found.update(self._features(group, mine, entities, now_us, codes))
-        for derived in self._system.derived.values():
-            found.update(self._derived(derived, wanted, found, now_us))
+        look_up(plan.lookups, found, self._tables, np.array([now_us], np.int64), codes=codes)
+        for group, wanted, keys in plan.groups:
+            found.update(self._features(group, wanted, [found[key] for key in keys], now_us, codes))
+        for name, expression, kind in plan.derived:
+            found[name] = _cast(evaluate(expression, found, now_us, self._system.timezone), kind)
         return found
 
     def group(self, name: str, keys: Sequence[str], now_us: int) -> dict[str, Any]:
@@ -96,28 +96,6 @@ class Reader:
     def changed(self, table: str) -> None:
         """Say that rows of a table were committed; what is held of it is not read any more."""
         self._tables.changed(table)
-
-    def _needed(self, names: Collection[str], base: Mapping[str, Array]) -> set[str]:
-        """The names to find: those wanted, and what derived values among them read."""
-        wanted = {name for name in names if name not in base}
-        for derived in reversed(self._system.derived.values()):
-            for name, expression, _ in derived.columns:
-                if f"{derived.name}.{name}" in wanted:
-                    wanted |= {read for read in expression.names if read not in base}
-        for name in wanted:
-            group, _, column_name = name.partition(".")
-            places = (self._system.features, self._system.tables, self._system.derived)
-            if name not in self._system.kinds or not any(group in place for place in places):
-                known = [full.partition(".")[2] for full in self._system.kinds if full.startswith(f"{group}.")]
-                raise UnknownColumn(where=self._system.name, group=group, column=column_name or group, known=known)
-        return wanted
-
-    def _entities(self, name: str) -> tuple[str, ...]:
-        group = self._system.features.get(name.split(".", maxsplit=1)[0])
-        return group.asked if group else ()
-
-    def _key_of(self, entity: str) -> str:
-        return self._system.row.keys[entity]
 
     def _features(
         self, group: FeatureGroup, names: Sequence[str], keys: Sequence[Array], now_us: int, codes: Codes
@@ -148,16 +126,6 @@ class Reader:
                 value = combined(group.combine, each.data[own_P], each.valid[own_P], row_P, rows, same)
             features[name] = value
         return features
-
-    def _derived(
-        self, derived: DerivedGroup, wanted: Collection[str], found: Mapping[str, Array], now_us: int
-    ) -> dict[str, Array]:
-        values: dict[str, Array] = {}
-        for name, expression, kind in derived.columns:
-            if (full := f"{derived.name}.{name}") in wanted:
-                value = evaluate(expression, found, now_us, self._system.timezone)
-                values[full] = _cast(value, kind)
-        return values
 
 
 def _cast(value: Array, kind: Kind) -> Array:

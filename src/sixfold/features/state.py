@@ -22,6 +22,7 @@ from sixfold.features.events import EventBatch, event_kinds, from_records, from_
 from sixfold.features.keys import Codes, pair_keys, spread
 from sixfold.features.layout import layout
 from sixfold.features.packed import group_space, pack, row_keys, unpack
+from sixfold.features.read_plan import lookups
 from sixfold.features.relations import Beside, Pair, Pairs
 from sixfold.features.tables import Tables
 from sixfold.stores.log import Record
@@ -184,7 +185,8 @@ class StateWriter:
     def _fold(self, stream: str, events: EventBatch) -> Iterator[Row]:
         groups = self._groups[stream]
         names = frozenset().union(*(group.names for group in groups))
-        look_up(groups[0].event, names, events.columns, self._tables, events.known, events.offsets, codes=Codes())
+        steps = lookups(groups[0].event, names, events.columns)
+        look_up(steps, events.columns, self._tables, events.known, events.offsets, codes=Codes())
         for group in groups:
             yield from self._fold_group(group, events)
 

@@ -136,11 +136,10 @@ class Answerer:
         self._known = frozenset(name for name in self._paired if _is_of_pair(system, name))
         sides = self._filtered | self._ranked | self._paired
         sides |= frozenset().union(*(source.names for source, _ in sources))
-        # Rows of a table that the filters read anyway are looked up once, those of derived values too.
-        tables = {name.split(".")[0] for name in self._filtered} & system.tables.keys()
-        reads = {f"{d.name}.{name}": one.names - {"now"} for d in system.derived.values() for name, one, _ in d.columns}
+        # Rows that the filters read anyway are read once, for values that are derived from them alone too.
+        groups = {name.split(".")[0] for name in system.read_for(self._filtered)}
         self._first = self._filtered | {
-            name for name in self._ranked if {read.split(".")[0] for read in reads.get(name, {name})} <= tables
+            name for name in self._ranked if {read.split(".")[0] for read in system.read_for([name])} <= groups
         }
         # With what derived values of pairs come down to, so that it is read once for all stages.
         own, sides = {system.query, *system.context} - {system.item}, sides | system.read_for(sides)
@@ -210,13 +209,14 @@ class Answerer:
         if found.places is None or not len(found.keys):
             return found
         rows, own = len(found.keys), items.at(found.places, self._read_early)
-        columns = {**own, **asked.columns, self._item: Values(found.keys, np.ones(rows, bool))}
+        known = {name: asked.pairs[name].take(found.places) for name in self._filtered & asked.pairs.keys()}
+        columns = {**own, **asked.columns, **known, self._item: Values(found.keys, np.ones(rows, bool))}
         keep = np.ones(rows, bool)
         for one, read in zip(self._conditions, self._reads):
-            if read <= columns.keys():
+            if one.names <= columns.keys() or read <= columns.keys():
                 # Everything is there: only derived values are computed.
-                known = self._read(one.names, {name: columns[name] for name in read}, asked.now_us, asked.codes)
-                keep &= holds(one, known, asked.now_us, rows, self._system.timezone)
+                columns = self._read(one.names, columns, asked.now_us, asked.codes)
+                keep &= holds(one, columns, asked.now_us, rows, self._system.timezone)
         return found if keep.all() else found.at(keep)
 
     def _filter(
