@@ -8,13 +8,15 @@ from sixfold.design import load
 from sixfold.design.kinds import FLAG, NUMBER, TEXT, Kind
 from sixfold.features.arrays import column
 from sixfold.serving.answer import Answerer, Question
-from sixfold.serving.catalogue import Index, Items, best
+from sixfold.serving.catalogue import Embedded, Index, Items, best
+from sixfold.serving.sources import ItemRule, Neighbours, QueryRule
 
 SYSTEM = load(Path(__file__).with_name("shop_design.py"))
 KEYS = ["a", "b", "c", "d", "e"]
 SHOPS = dict(zip(KEYS, ["s", "s", "s", "s", "t"]))
 PRICES = dict(zip(KEYS, [1.0, 2.0, 3.0, 4.0, None]))
 NOW_US = 1_700_000_000_000_000
+ITEMS = Items(NOW_US, np.array(KEYS, object), {"item": column(TEXT, KEYS)}, {}, {})
 
 
 def read(names, base, now_us, codes=None):
@@ -24,6 +26,7 @@ def read(names, base, now_us, codes=None):
         "items.listed": lambda: column(FLAG, [None if key == "x" else key != "c" for key in keys]),
         "items.shop": lambda: column(TEXT, [SHOPS.get(key) for key in keys]),
         "items.price": lambda: column(NUMBER, [PRICES.get(key) for key in keys]),
+        "habit.visits_7d": lambda: column(NUMBER, [7.0]),
         "habit.bought": lambda: column(
             Kind("text", is_list=True), [["a"] if base["person"].to_list() == ["p"] else []]
         ),
@@ -55,8 +58,7 @@ class Listed:
 
 
 def answerer(*sources):
-    items = Items(NOW_US, np.array(KEYS, object), {"item": column(TEXT, KEYS)}, {}, {})
-    return Answerer(SYSTEM, read, lambda: items, sources, Scorer())
+    return Answerer(SYSTEM, read, lambda: ITEMS, sources, Scorer())
 
 
 def ask(by, key="p", k=10, items=None):
@@ -78,11 +80,9 @@ def test_what_the_catalogue_and_the_query_tell_is_filtered_before_anything_is_re
             looked_up.extend(base["item"].to_list() if "item" in base else [])
         return read(names, base, now_us)
 
-    listed = column(FLAG, [key != "c" for key in KEYS])
-    items = Items(NOW_US, np.array(KEYS, object), {"item": column(TEXT, KEYS), "items.listed": listed}, {}, {})
-    found = Answerer(SYSTEM, counted, lambda: items, [], Scorer()).answer(Question("r", "p", 5, NOW_US, {}))
+    found = Answerer(SYSTEM, counted, lambda: ITEMS, [], Scorer()).answer(Question("r", "p", 5, NOW_US, {}))
     assert [item.key for item in found.items] == ["d", "b", "e"]
-    assert set(looked_up) == {"b", "d", "e"}, "p bought a, and c is not listed"
+    assert set(looked_up) == {"b", "c", "d", "e"}, "p bought a"
 
 
 def test_each_item_names_the_source_that_proposed_it_first():
@@ -95,6 +95,25 @@ def test_without_sources_every_available_item_is_a_candidate_and_an_item_without
     # Four of shop s are asked for, one of them is not listed; the price of e is null, so its value is.
     assert [(item.key, item.score, item.source) for item in answered][-1] == ("e", None, "available")
     assert [item.key for item in answered] == ["d", "b", "a", "e"]
+
+
+def test_where_a_rule_looks_at_all_items_sources_propose_of_those_that_the_filters_leave():
+    vectors = np.array([[5], [1], [9], [3], [2]], np.float32)
+    columns = {"item": column(TEXT, KEYS), "items.price": column(NUMBER, [1.0, 2.0, 3.0, 4.0, None])}
+    embedded = {"tower": Embedded(vectors, Index(vectors), NOW_US)}
+    items = Items(NOW_US, np.array(KEYS, object), columns, {"busy": np.array([0, 4, 1, 2, 3])}, embedded)
+    rule = SYSTEM.rules["near"]
+    near = QueryRule("near", rule.names, SYSTEM.read_for(rule.names), rule, "UTC")
+    towers = Neighbours("tower", frozenset(), lambda columns, rows: np.ones((1, 1), np.float32))
+
+    def proposed(key, *sources, k=3):
+        by = Answerer(SYSTEM, read, lambda: items, sources, Scorer())
+        return {item.key: item.source for item in by.answer(Question("r", key, k, NOW_US, {})).items}
+
+    both = (ItemRule("busy"), 2), (towers, 1), (near, 1)
+    assert proposed("p", *both) == {"e": "busy", "b": "busy", "d": "near"}, "p bought a, and c is not listed"
+    assert proposed("q", *both) == {"a": "busy", "e": "busy", "d": "near"}
+    assert proposed("q", (near, 1), (towers, 2), k=2) == {"d": "near", "a": "tower"}
 
 
 def test_more_is_asked_for_while_filters_leave_too_few():

@@ -42,6 +42,10 @@ class Codes:
             found = own._found[id(array), what] = find(array)
         return found
 
+    def distinct(self, column: Array) -> None:
+        """Say that the texts of a column are all different and none is null, which saves looking for equal ones."""
+        self.once(column, "codes", lambda values: (np.arange(len(values.data)), values.data.tolist()))
+
     def of(self, values: Values) -> tuple[NDArray[np.int64], list[str]]:
         """A code for each text of a column, -1 for null, and the different texts by code."""
         found: tuple[NDArray[np.int64], list[str]] = self.once(values, "codes", lambda v: factorize(v.data, v.valid))

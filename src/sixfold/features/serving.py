@@ -89,9 +89,9 @@ class Reader:
         values = self._features(group, full, columns, now_us, Codes())
         return {one.split(".")[1]: values[one].to_list()[0] for one in full}
 
-    def hold(self, table: str) -> None:
-        """Keep a table in memory, if it is not; a lookup of many of its rows takes a fraction of the time then."""
-        self._tables.hold(table)
+    def hold(self, table: str, at_most: int | None = None) -> None:
+        """Keep a table in memory, if it is not and has no more rows; a lookup of many of them is far faster then."""
+        self._tables.hold(table, at_most)
 
     def changed(self, table: str) -> None:
         """Say that rows of a table were committed; what is held of it is not read any more."""

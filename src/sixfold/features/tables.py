@@ -38,6 +38,8 @@ class Tables:
         """Kinds by column of each table."""
         self._staged: dict[tuple[str, str], list[Version]] = {}
         self._held: dict[str, _Held] = {}
+        self._large: set[str] = set()
+        """Tables that are too large to be held."""
         self._changes: dict[str, int] = dict.fromkeys(tables, 0)
         self._holding = Lock()
         self._decode = msgspec.msgpack.Decoder(list[Version]).decode
@@ -72,12 +74,15 @@ class Tables:
         picked = _Order(versions, starts).pick(which, at, offsets)
         return {f"{table}.{name}": self._column(table, name, versions).take(picked) for name in names}
 
-    def hold(self, table: str) -> None:
+    def hold(self, table: str, at_most: int | None = None) -> None:
         """Keep all rows of a table in memory as columns, until `changed` says that there are others.
 
         Nothing may be staged here: what is held is what was committed.
+
+        Args:
+            at_most: A table with more rows than that is not kept, now and later; None: it is, whatever its size.
         """
-        if table in self._held:
+        if table in self._held or table in self._large:
             return
         changes, places = self._changes[table], dict[bytes, int]()
         versions: list[Version] = []
@@ -88,6 +93,9 @@ class Tables:
                 versions += self._decode(raw)
                 starts.append(len(versions))
             after = page[-1][0]
+            if at_most is not None and len(versions) > at_most:
+                self._large.add(table)
+                return
         columns = {name: self._column(table, name, versions) for name in self.columns[table]}
         held = _Held(places, _Order(versions, np.array(starts, np.int64)), columns)
         with self._holding:

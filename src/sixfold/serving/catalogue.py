@@ -26,6 +26,8 @@ LISTS_AGE_US = 1_000_000
 VECTORS_AGE_US = 60_000_000
 JUMP_US = 60_000_000
 """A request that finds the catalogue older than this, because a replay's clock jumped, waits for a fresh one."""
+LINKED = 100_000
+"""A table that items link to, such as that of their authors, is kept in memory up to so many rows."""
 RANKED = 10_000
 """How many items of a rule's list are kept in order."""
 _PAGE = 20_000
@@ -123,7 +125,7 @@ class Catalogue:
         clock: The server's time in microseconds.
         rules: Rules that candidates are taken from and that depend on the item's side alone.
         towers: The models with an item tower that candidates are taken from, by name.
-        hold: Keeps a table in memory; asked for those of the items.
+        hold: Keeps a table in memory if it has at most so many rows; asked for those of items and what they link to.
         also: Other names whose values are kept, where they depend on the item's side alone.
     """
 
@@ -136,7 +138,7 @@ class Catalogue:
         *,
         rules: Mapping[str, Expression],
         towers: Mapping[str, Vectors],
-        hold: Callable[[str], None],
+        hold: Callable[[str, int | None], None],
         also: Collection[str] = (),
     ) -> None:
         assert system.item is not None, "a catalogue is made only where a design has items"
@@ -145,6 +147,8 @@ class Catalogue:
         names = set(also).union(*(rule.names for rule in rules.values()), *(t.item_names for t in towers.values()))
         names |= system.available.names if system.available else frozenset()
         self._lookups = frozenset(name for name in names if system.depends(name) <= {self._item})
+        own = _item_tables(system)
+        self._linked = sorted({name.split(".")[0] for name in self._lookups} & system.tables.keys() - set(own))
         self._every: NDArray[Any] | None = None
         """The keys of all items; None: to be looked for."""
         self._refreshing, self._wake = Lock(), Condition()
@@ -204,13 +208,14 @@ class Catalogue:
     def _made(self, old: Items | None, *, rows_changed: bool = True) -> Items:
         now_us, system = self._clock(), self._system
         for table in (tables := _item_tables(system)):
-            self._hold(table)
+            self._hold(table, None)
+        for table in self._linked:
+            self._hold(table, LINKED)
         # Where items have a table, there are others only after rows of it were posted.
         if self._every is None or rows_changed or not tables:
             self._every = item_keys(system, self._store)
         keys = self._available(self._every, now_us)
-        base = {self._item: Values(keys, np.ones(len(keys), bool))}
-        columns = self._read(self._lookups, base, now_us) if len(keys) else dict(base)
+        columns = self._columns(keys, self._lookups, now_us)
         ranked, places = {}, np.arange(len(keys), dtype=np.int64)
         for name, rule in self._rules.items():
             values = numbers(evaluate(rule, columns, now_us, system.timezone), len(keys)) if len(keys) else np.empty(0)
@@ -218,12 +223,20 @@ class Catalogue:
         items = Items(now_us, keys, columns, ranked, {}, Codes(columns.values()))
         return replace(items, embedded={name: _embed(items, name, tower, old) for name, tower in self._towers.items()})
 
+    def _columns(self, keys: NDArray[Any], names: Collection[str], now_us: int) -> dict[str, Array]:
+        """Columns of items by their keys, which are all different."""
+        own, codes = Values(keys, np.ones(len(keys), bool)), Codes()
+        if not len(keys):
+            return {self._item: own}
+        codes.distinct(own)
+        return self._read(names, {self._item: own}, now_us, codes)
+
     def _available(self, keys: NDArray[Any], now_us: int) -> NDArray[Any]:
         """Those of these items that could be an answer, as far as the item's side alone tells."""
         condition = self._system.available
         if condition is None or not len(keys) or not condition.names <= self._lookups:
             return keys
-        columns = self._read(condition.names, {self._item: Values(keys, np.ones(len(keys), bool))}, now_us)
+        columns = self._columns(keys, condition.names, now_us)
         return keys[holds(condition, columns, now_us, len(keys), self._system.timezone)]
 
 

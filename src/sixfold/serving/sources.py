@@ -1,5 +1,5 @@
 """Where candidates come from: rules over the items, the neighbours of a query's vector."""
-# I = items, D = embedding width
+# I = items of the catalogue, O = those that may be proposed, D = embedding width
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,8 +26,10 @@ class Asked:
     now_us: int
     codes: Codes
     """What reads for this request share."""
+    open: NDArray[np.int64] | None = None
+    """Shape (O,), ascending: the places of the items that may be proposed; None: all."""
     pairs: Mapping[str, Array] = field(default_factory=dict)
-    """What rules over pairs read, of every item of the catalogue or of one row that stands for all."""
+    """What rules over pairs read, of O items or of one row that stands for all."""
 
 
 class Source(Protocol):
@@ -58,12 +60,17 @@ class ItemRule:
     pair_names: frozenset[str] = frozenset()
 
     def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
-        return items.ranked[self.name][:n]
+        ranked = items.ranked[self.name]
+        if asked.open is None:
+            return ranked[:n]
+        may = np.zeros(len(items.keys), bool)
+        may[asked.open] = True
+        return ranked[may[ranked]][:n]
 
 
 @dataclass(frozen=True)
 class QueryRule:
-    """A rule that depends on the query: evaluated for each request, over all items of the catalogue."""
+    """A rule that depends on the query: evaluated for each request, over all items that may be proposed."""
 
     name: str
     pair_names: frozenset[str]
@@ -74,11 +81,12 @@ class QueryRule:
     names: frozenset[str] = frozenset()
 
     def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
-        places = np.arange(len(items.keys))
-        if not len(places):
-            return places
-        values = numbers(evaluate(self.expression, asked.pairs, asked.now_us, self.timezone), len(places))
-        return best(values, places, n)
+        assert asked.open is not None, "pairs are read where a source has names of them"
+        rows = len(asked.open)
+        if not rows:
+            return asked.open
+        values = numbers(evaluate(self.expression, asked.pairs, asked.now_us, self.timezone), rows)
+        return asked.open[best(values, np.arange(rows), n)]
 
 
 @dataclass(frozen=True)
@@ -92,4 +100,8 @@ class Neighbours:
     pair_names: frozenset[str] = frozenset()
 
     def top(self, asked: Asked, items: Items, n: int) -> NDArray[np.int64]:
-        return items.embedded[self.name].index.nearest(self.query(asked.columns, 1), n)
+        embedded, vector = items.embedded[self.name], self.query(asked.columns, 1)
+        if asked.open is None or not len(asked.open):
+            return embedded.index.nearest(vector, n) if asked.open is None else asked.open
+        products = embedded.vectors[asked.open] @ vector[0]
+        return asked.open[best(products.astype(np.float64), np.arange(len(asked.open)), n)]
