@@ -93,7 +93,11 @@ def factorize(texts: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[np
 
 def pair_keys(columns: Sequence[Array], rows: int, codes: Codes) -> Pairs:
     """The keys of `rows` rows over the columns of one entity or several; a key with a null part is none."""
-    row, code = np.arange(rows, dtype=np.int64), np.zeros(rows, np.int64)
+    row = np.arange(rows, dtype=np.int64)
+    if len(columns) == 1 and isinstance(columns[0], Values) and length(columns[0]) == rows:
+        part, own = codes.of(columns[0])
+        return Pairs(own, row, part)
+    code = np.zeros(rows, np.int64)
     uniques: list[list[str]] = []
     for array in columns:
         if isinstance(array, Lists):

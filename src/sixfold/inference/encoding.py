@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -41,9 +42,7 @@ class NumberScale:
     def encode(self, data: NDArray[Any], valid: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
         """One array of shape (B,), two where the number may be null."""
         x = np.where(valid, data, 0.0).astype(np.float64)
-        x = np.log1p(np.maximum(x, 0.0)) if self.log else x
-        x = (x - self.mean) / self.std if self.std else np.zeros_like(x)
-        scaled = np.where(valid, np.clip(x, -_CLIP, _CLIP), 0.0).astype(np.float32)
+        scaled = _scaled(x, valid, np.asarray(self.log), np.asarray(self.mean), np.asarray(self.std))
         return [scaled, (~valid).astype(np.float32)] if self.nullable else [scaled]
 
 
@@ -124,9 +123,7 @@ class Encoder:
 
     def encode(self, columns: Mapping[str, Array], rows: int) -> dict[str, NDArray[Any]]:
         """Encode columns of B rows or of one that stands for all, as serving does."""
-        numbers = np.empty((rows, self.width), np.float32)
-        for i, part in enumerate(p for s in self.numbers for p in s.encode(*_values(columns[s.name]))):
-            numbers[:, i] = part
+        numbers = self._numbers(columns, rows)
         categories = np.empty((rows, len(self.categories)), np.int64)
         for i, one in enumerate(self.categories):
             data, valid = _values(columns[one.name])
@@ -148,6 +145,28 @@ class Encoder:
             points = place.encode(_values(columns[place.lat]), _values(columns[place.lon]))
             arrays[place.array] = np.ascontiguousarray(_spread(points, rows))
         return arrays
+
+    def _numbers(self, columns: Mapping[str, Array], rows: int) -> NDArray[np.float32]:
+        """All numbers at once: as `NumberScale.encode` one after the other, shape (B, N)."""
+        x, valid = np.zeros((rows, len(self.numbers))), np.empty((rows, len(self.numbers)), bool)
+        for i, scale in enumerate(self.numbers):
+            data, known = _values(columns[scale.name])
+            np.copyto(x[:, i], data, where=known)
+            valid[:, i] = known
+        scales, nullable = self._scales
+        # A number that may be null says behind itself whether it is.
+        place = np.arange(len(self.numbers)) + np.cumsum(nullable) - nullable
+        numbers = np.empty((rows, self.width), np.float32)
+        numbers[:, place] = _scaled(x, valid, *scales)
+        numbers[:, place[nullable] + 1] = ~valid[:, nullable]
+        return numbers
+
+    @cached_property
+    def _scales(self) -> tuple[tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]:
+        """Log, mean and deviation of each number, and which may be null; shape (number of scales,)."""
+        log, nullable = (np.array(x, bool) for x in ([s.log for s in self.numbers], [s.nullable for s in self.numbers]))
+        mean, std = (np.array(x, np.float64) for x in ([s.mean for s in self.numbers], [s.std for s in self.numbers]))
+        return (log, mean, std), nullable
 
     def to_json(self) -> bytes:
         """The encoding as JSON."""
@@ -275,6 +294,19 @@ def _longest(column: pa.ChunkedArray, longest: int) -> int:
 def _floats(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     valid = np.asarray(pc.is_valid(column), bool)
     return np.asarray(pc.fill_null(pc.cast(column, pa.float64()), 0.0), np.float64), valid
+
+
+def _scaled(
+    x: NDArray[np.float64],
+    valid: NDArray[np.bool_],
+    log: NDArray[np.bool_],
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """Numbers of one scale or of one a column, null as 0."""
+    x = np.log1p(np.maximum(x, 0.0), out=x.copy(), where=np.broadcast_to(log, x.shape))
+    x = np.where(std > 0, (x - mean) / np.where(std > 0, std, 1.0), 0.0)
+    return np.where(valid, np.clip(x, -_CLIP, _CLIP), 0.0).astype(np.float32)
 
 
 def _values(column: Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -111,25 +111,24 @@ class _Limit:
         place_of[order] = np.arange(rows)
         known = pairs.which >= 0
         places, which = place_of[pairs.row[known]], pairs.which[known]
-        self._left = np.full(len(pairs.texts), n)
-        self._members = _Grouped(which, places)
-        self._of = _Grouped(places, which)
+        self._left = [n] * len(pairs.texts)
+        self._members = _Grouped(which, places, len(pairs.texts))
+        self._of = _Grouped(places, which, rows)
 
     def take(self, place: int, allowed: NDArray[np.bool_]) -> None:
         """Count the candidate at this place, and rule out those whose value is used up."""
-        for value in self._of.beside(place).tolist():
+        for value in self._of.beside(place):
             self._left[value] -= 1
             if self._left[value] == 0:
                 allowed[self._members.beside(value)] = False
 
 
 class _Grouped:
-    """What stands beside each number of `by`."""
+    """What stands beside each number of `by`, which are below `size`."""
 
-    def __init__(self, by: NDArray[np.int64], what: NDArray[np.int64]) -> None:
-        order = np.argsort(by, kind="stable")
-        self._by, self._what = by[order], what[order]
+    def __init__(self, by: NDArray[np.int64], what: NDArray[np.int64], size: int) -> None:
+        self._what: list[int] = what[np.argsort(by, kind="stable")].tolist()
+        self._ends: list[int] = np.cumsum(np.bincount(by, minlength=size)).tolist()
 
-    def beside(self, number: int) -> NDArray[np.int64]:
-        first, last = np.searchsorted(self._by, [number, number + 1])
-        return self._what[first:last]
+    def beside(self, number: int) -> list[int]:
+        return self._what[self._ends[number - 1] if number else 0 : self._ends[number]]
