@@ -53,7 +53,7 @@ rules = soonest, nearest, most_yes, with_friends, own_groups = [sf.Rule("soonest
 models = sf.Models(two_tower, trees, network, sf.ItemNeighbours("neighbours", positives=yes), *rules)
 
 evaluation = sf.Evaluation(split=sf.ByTime(validation=0.1, test=0.2), lists=2_000, metrics=["ndcg@10", "mrr", "hit@5"],
-    slices={"new_members": "home.answers = 0", "new_events": "turnout.yes = 0"},
+    slices={"new_members": "home.answers = 0", "new_events": "turnout.yes < 2"},
     gates=[*(f"ndcg@10 beats {rule.name}.ndcg@10" for rule in rules), *(f"ndcg@10[{new}] >= soonest.ndcg@10[{new}]" for new in ("new_members", "new_events"))])
 deployment = sf.Deployment(candidates=[own_groups.top(40), two_tower.top(40), with_friends.top(20), nearest.top(20), soonest.top(20), most_yes.top(20)],
     filters=["coalesce(reach.km, 0) < 300", "turnout.yes < events.capacity", "not contains(home.answered, event)"],
