@@ -84,7 +84,7 @@ def demo(job: Job, console: Console | None = None) -> int:
         f"make serve SYSTEM={name}": f"then POST to /v1/{asks}; /openapi.json has the API",
         f".venv/bin/sixfold show {name}": "releases and what they reached",
         f".venv/bin/mlflow ui --backend-store-uri {tracking_uri(job.workdir)}": "the same in MLflow",
-        f"edit {job.design}": "and run `make demo` again: only what changed is computed",
+        f"edit {job.original or job.design}": "and run `make demo` again: only what changed is computed",
     }
     for command, what in hints.items():
         console.print(f"  {command}\n      {what}", highlight=False, soft_wrap=True)

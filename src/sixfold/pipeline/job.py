@@ -29,6 +29,8 @@ class Job:
     data: Path
     workdir: Path
     seed: int = 0
+    original: Path | None = None
+    """The design that somebody wrote, where `design` is a copy of it with the gates of a generated world."""
 
     @cached_property
     def system(self) -> System:

@@ -33,9 +33,19 @@ class Located:
         return given or Path(".sixfold") / self.system.name
 
     def job(self, *, data: Path | None, workdir: Path | None, seed: int) -> Job:
-        """A run of the design over its data (see `data`)."""
+        """A run of the design over its data (see `data`).
+
+        Where that is generated, gates that no model can pass there are replaced, in a copy of the design beside it.
+        """
         folder = self.workdir(workdir)
-        return Job(self.design, self.data(data, folder), folder, seed)
+        found = self.data(data, folder)
+        if self.reference is None or found != _generated(folder) or not (gates := _gates(self.reference, "world")):
+            return Job(self.design, found, folder, seed)
+        text = self.design.read_text(encoding="utf-8")
+        for gate, other in gates.items():
+            text = text.replace(f'"{gate}"', f'"{other}"')
+        (found / "design.py").write_text(text, encoding="utf-8")
+        return Job(found / "design.py", found, folder, seed, original=self.design)
 
     def data(self, given: Path | None, workdir: Path) -> Path:
         """The folder of relative sources.
@@ -53,7 +63,7 @@ class Located:
             found = root / str(said["data"])
             if found.is_dir():
                 return found
-        return _generate(self.reference / said["world"], workdir / "generated")
+        return _generate(self.reference / said["world"], _generated(workdir))
 
 
 def locate(name: str) -> Located:
@@ -95,8 +105,16 @@ def generate_sample(reference: Path, folder: Path) -> Path:
 
 def sample_gates(reference: Path) -> dict[str, str]:
     """Gates of a reference system that its small sample cannot pass, each with the one that takes its place."""
+    return _gates(reference, "world") | _gates(reference, "sample")
+
+
+def _gates(reference: Path, of: str) -> dict[str, str]:
     said = tomllib.loads((reference / "system.toml").read_text())
-    return {str(gate): str(other) for gate, other in said.get("sample_gates", {}).items()}
+    return {str(gate): str(other) for gate, other in said.get(f"{of}_gates", {}).items()}
+
+
+def _generated(workdir: Path) -> Path:
+    return workdir / "generated"
 
 
 def _generate(world: Path, folder: Path, arguments: Sequence[str] = ()) -> Path:

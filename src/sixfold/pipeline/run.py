@@ -150,6 +150,9 @@ def run(job: Job, console: Console | None = None) -> Result:
     find_encoders(job.system, job.design)  # before an hour was spent on what cannot be trained
     make_folder(job.workdir)
     console.print(f"[bold]{job.system.name}[/bold]: {job.system.requirements.goal}\ndata: {job.data}")
+    if job.original is not None:
+        gates = "; ".join(gate.text for gate in job.system.gates)
+        console.print(f"The data is generated, and has gates of its own: {gates}", highlight=False)
     with _timed(seconds, "ingest"):
         report = ingest_step(job, now_us=time.time_ns() // 1000)
     console.print(report.table())
