@@ -116,6 +116,11 @@ def test_where_a_rule_looks_at_all_items_sources_propose_of_those_that_the_filte
     assert proposed("q", (near, 1), (towers, 2), k=2) == {"d": "near", "a": "tower"}
 
 
+def test_filters_meet_the_item_they_are_about_in_whatever_order_all_items_are_proposed():
+    answered = ask(answerer((Listed("all", [4, 3, 2, 1, 0]), 5)), k=5)
+    assert {item.key for item in answered} == {"b", "d", "e"}, "p bought a, and c is not listed"
+
+
 def test_more_is_asked_for_while_filters_leave_too_few():
     source = Listed("all", [0, 2, 1, 3, 4])
     assert [item.key for item in ask(answerer((source, 2)), k=2)] == ["d", "b"]

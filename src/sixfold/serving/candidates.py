@@ -52,9 +52,9 @@ class Candidates:
     ) -> None:
         assert system.item is not None, "there is nothing to propose"
         self._system, self._item, self._read, self._sources = system, system.item, read, sources
-        # The catalogue has applied what the item's side alone tells.
-        told = [one for one in filters if not all(system.depends(name) <= {system.item} for name in one.names)]
-        self._filters = [(one, system.read_for(one.names)) for one in told]
+        # The catalogue has applied `available`, where the item's side alone tells it.
+        applied = [one for one in filters if one is system.available and _is_of_item(system, one)]
+        self._filters = [(one, system.read_for(one.names)) for one in filters if one not in applied]
         self.pair_names = frozenset().union(*(source.pair_names for source, _ in sources))
         """Canonical names of what is read of the query with every item."""
         self.names = self.pair_names.union(*(source.names for source, _ in sources))
@@ -87,19 +87,20 @@ class Candidates:
         lists = [source.top(asked, items, n * wider) for source, n in self._sources]
         more = any(len(found) == n * wider for found, (_, n) in zip(lists, self._sources))
         places, first = np.unique(np.concatenate(lists), return_index=True)
+        if asked.open is None:
+            left, _ = self._left(places, asked, items)
+            first, places = first[np.isin(places, left)], left
         order = np.argsort(first)
         names = np.repeat(np.array([source.name for source, _ in self._sources], object), [len(x) for x in lists])
         places, names = places[order], names[first[order]]
         if asked.open is None:
-            left, _ = self._left(places, asked, items)
-            kept = np.isin(places, left)
-            return Found(items.keys[places[kept]], names[kept], {}, more)
+            return Found(items.keys[places], names, {}, more)
         rows = np.searchsorted(asked.open, places)
         known = {name: asked.pairs[name].take(rows) for name in self._lasting & asked.pairs.keys()}
         return Found(items.keys[places], names, known, more)
 
     def _left(self, places: Ints, asked: Asked, items: Items) -> tuple[Ints, dict[str, Array]]:
-        """Those of these places that early conditions leave, and columns of them."""
+        """Those of these places, which ascend, that early conditions leave, and columns of them."""
         every = len(places) == len(items.keys)
         own = items.columns if every else items.at(places, self._looked_at)
         columns = {name: column for name, column in own.items() if name in self._looked_at | {self._item}}
@@ -114,6 +115,11 @@ class Candidates:
                 left = np.flatnonzero(keep)
                 places, columns = places[left], {name: column.take(left) for name, column in columns.items()}
         return places, columns
+
+
+def _is_of_item(system: System, condition: Expression) -> bool:
+    """Whether it reads the item's side alone."""
+    return all(system.depends(name) <= {system.item} for name in condition.names)
 
 
 def _is_of_pair(system: System, name: str) -> bool:

@@ -26,7 +26,7 @@ LISTS_AGE_US = 1_000_000
 VECTORS_AGE_US = 60_000_000
 JUMP_US = 60_000_000
 """A request that finds the catalogue older than this, because a replay's clock jumped, waits for a fresh one."""
-LINKED = 100_000
+LINKED = 20_000
 """A table that items link to, such as that of their authors, is kept in memory up to so many rows."""
 RANKED = 10_000
 """How many items of a rule's list are kept in order."""
